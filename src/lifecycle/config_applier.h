@@ -1,0 +1,46 @@
+#pragma once
+
+#include <memory>
+#include <set>
+#include <string>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "lifecycle/model_config.h"
+#include "lifecycle/servable_manager.h"
+#include "lifecycle/state_monitor.h"
+#include "lifecycle/store_source.h"
+
+namespace baton::lifecycle {
+
+// Applies a whole model configuration: the one routine behind start-up, the reload RPC and the config-file poll
+// (contract §5.7). Applications are serialised; each replaces the one before.
+//
+// Threads: thread-safe. Owner: server/. Errors: the contract's codes and texts.
+class ConfigApplier {
+ public:
+  struct Options {
+    bool allow_labels_for_unavailable = false;
+    std::set<std::string> platforms = {"tensorflow"};
+  };
+
+  // Borrowed; all outlive the applier.
+  ConfigApplier(Options options, StoreSource* source, ServableManager* manager, StateMonitor* monitor);
+  ~ConfigApplier();  // pending applications answer kCancelled
+
+  enum class Reason { kStartup, kReload };
+
+  // Checks, makes current, and waits until every newly named model has a version AVAILABLE or END. `done` runs once,
+  // on any thread. Reason::kStartup words the failure as start-up does ("servable(s)" instead of "model(s)", §5.6).
+  void Apply(ModelConfigs configs, Reason reason, absl::AnyInvocable<void(absl::Status)> done);
+
+  // Blocks until `done` of the same call would have run. Not on a loop thread.
+  absl::Status ApplyAndWait(ModelConfigs configs, Reason reason);
+
+ private:
+  class State;
+  std::shared_ptr<State> state_;
+};
+
+}  // namespace baton::lifecycle

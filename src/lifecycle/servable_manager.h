@@ -1,0 +1,61 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "base/clock.h"
+#include "base/executor.h"
+#include "lifecycle/servable.h"
+#include "lifecycle/servable_registry.h"
+#include "lifecycle/state_monitor.h"
+#include "lifecycle/transition_policy.h"
+
+namespace baton::lifecycle {
+
+struct DesiredVersion {
+  int64_t version = 0;
+  std::string path;
+};
+
+// Makes observed equal desired: loads what should serve, retires what should not, and publishes the result. All state
+// lives on one loop thread; loads run on `load_executor`, destruction on `reaper`, both report back as events.
+//
+// Threads: thread-safe façade over a single writer. Owner: server/. Errors: none to callers; every version's fate is in
+// the StateMonitor.
+class ServableManager {
+ public:
+  struct Options {
+    uint32_t max_load_retries = 5;
+    absl::Duration load_retry_interval = absl::Seconds(60);
+    const base::Clock* clock = &base::Clock::Real();
+  };
+
+  // Everything is borrowed and outlives the manager.
+  ServableManager(Options options, ServableFactory* factory, ServableRegistry* registry,
+                  StateMonitor* monitor, base::Executor* load_executor, base::Executor* reaper);
+  ~ServableManager();  // Stop()
+
+  // Replaces what `name` should serve; an empty list retires the model.
+  void SetDesired(const std::string& name, std::vector<DesiredVersion> versions);
+
+  // Replaces every label of every model in one publication. Checks and their errors: contract §5.8;
+  // `allow_unavailable` is --allow_version_labels_for_unavailable_models.
+  absl::Status SetLabels(std::map<std::string, std::map<std::string, int64_t>> labels,
+                         bool allow_unavailable);
+
+  // Retires everything, waits until nothing is loaded or `deadline` has passed, and ends the loop.
+  void Stop(absl::Time deadline = absl::InfiniteFuture());
+
+ private:
+  class Loop;
+  std::unique_ptr<Loop> loop_;
+};
+
+}  // namespace baton::lifecycle

@@ -1,0 +1,85 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "engine/signature.h"
+#include "tensor/tensor.h"
+
+namespace baton::predict {
+
+// Set once by whoever learns that nobody waits for the answer any more (peer gone, deadline answered); read by queues
+// and engines. Shared by the exchange and the call.
+//
+// Threads: thread-safe.
+class Cancellation {
+ public:
+  void Cancel() { __atomic_store_n(&flag_, 1, __ATOMIC_RELAXED); }
+  bool cancelled() const { return __atomic_load_n(&flag_, __ATOMIC_RELAXED) != 0; }
+  const volatile int* flag() const { return &flag_; }  // as the engine ABI wants it
+
+ private:
+  volatile int flag_ = 0;
+};
+
+// What a request brings besides its tensors.
+struct CallContext {
+  absl::Time arrival;
+  absl::Time deadline = absl::InfiniteFuture();
+  std::shared_ptr<Cancellation> cancellation;  // may be null: cannot be cancelled
+  // True when the caller is a loop thread that is free to compute now; lets small models run without a hop.
+  bool may_run_inline = false;
+
+  bool cancelled() const { return cancellation != nullptr && cancellation->cancelled(); }
+};
+
+// The decoded question: tensors by port index of one signature.
+struct PredictRequest {
+  const engine::Signature* signature = nullptr;
+  std::vector<uint32_t> input_ports;
+  std::vector<tensor::Tensor> inputs;  // same length
+  std::vector<uint32_t> output_ports;  // what to compute and return, in this order
+};
+
+// The answer: one tensor per requested output port, in the request's order.
+struct PredictResponse {
+  std::vector<tensor::Tensor> outputs;
+};
+
+// The answer channel of a call: Finish exactly once. A sink that dies unfinished answers kInternal by itself, so no
+// request is ever lost without an answer.
+//
+// Threads: thread-compatible; moved, not shared. Finish may be called on any thread; the callback then runs there.
+class ResponseSink {
+ public:
+  using Callback = absl::AnyInvocable<void(absl::StatusOr<PredictResponse>) &&>;
+
+  ResponseSink() = default;
+  explicit ResponseSink(Callback callback) : callback_(std::move(callback)) {}
+  ResponseSink(ResponseSink&& other) noexcept : callback_(std::exchange(other.callback_, nullptr)) {}
+  ResponseSink& operator=(ResponseSink&& other) noexcept;
+  ~ResponseSink();
+
+  void Finish(absl::StatusOr<PredictResponse> result);
+
+ private:
+  Callback callback_;
+};
+
+// One prediction on its way down the stack. The servable that `request.signature` belongs to outlives it: the sink's
+// owner holds the handle.
+struct PredictCall {
+  CallContext context;
+  PredictRequest request;
+  ResponseSink sink;
+};
+
+}  // namespace baton::predict
