@@ -37,8 +37,9 @@ class Gauge {
   std::atomic<double> value_{0};
 };
 
-// Samples counted in fixed buckets. A sample equal to a bound belongs to that bound's bucket (Prometheus "le").
-// Threads: thread-safe; Observe is two relaxed adds on the thread's own stripe plus a search over the bounds.
+// Samples counted in fixed buckets. A sample equal to a bound belongs to that bound's bucket
+// (Prometheus "le"). Threads: thread-safe; Observe is two relaxed adds on the thread's own stripe
+// plus a search over the bounds.
 class Histogram {
  public:
   // REQUIRES: bounds ascending.
