@@ -18,21 +18,23 @@ struct StoredVersion {
 
 // Where artifacts live.
 //
-// Threads: thread-safe; calls may block on a file system: background executors only. Owner: server/; sources borrow.
-// Errors: kNotFound for a base path that is not there, otherwise what the file system says.
+// Threads: thread-safe; calls may block on a file system: background executors only. Owner:
+// server/; sources borrow. Errors: kNotFound for a base path that is not there, otherwise what the
+// file system says.
 class ModelStore {
  public:
   virtual ~ModelStore() = default;
 
-  // Children of `base_path` whose whole name is a number, in order of name (so that of 001 and 1 the last is 1).
-  // Duplicated numbers are returned as found.
+  // Children of `base_path` whose whole name is a number, in order of name (so that of 001 and 1
+  // the last is 1). Duplicated numbers are returned as found.
   virtual absl::StatusOr<std::vector<StoredVersion>> ListVersions(const std::string& base_path) = 0;
 
   // Whether the version's files have stopped changing and look whole. false: ask again later.
   virtual absl::StatusOr<bool> IsSettled(const StoredVersion& version) = 0;
 
-  // Calls `changed` (on any thread, often more than once) when something happens under `base_path`, until the returned
-  // subscription is destroyed. A store that cannot watch returns a null pointer: polling is always on as well.
+  // Calls `changed` (on any thread, often more than once) when something happens under `base_path`,
+  // until the returned subscription is destroyed. A store that cannot watch returns a null pointer:
+  // polling is always on as well.
   class Watch {
    public:
     virtual ~Watch() = default;
