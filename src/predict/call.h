@@ -16,8 +16,8 @@
 
 namespace baton::predict {
 
-// Set once by whoever learns that nobody waits for the answer any more (peer gone, deadline answered); read by queues
-// and engines. Shared by the exchange and the call.
+// Set once by whoever learns that nobody waits for the answer any more (peer gone, deadline
+// answered); read by queues and engines. Shared by the exchange and the call.
 //
 // Threads: thread-safe.
 class Cancellation {
@@ -35,7 +35,8 @@ struct CallContext {
   absl::Time arrival;
   absl::Time deadline = absl::InfiniteFuture();
   std::shared_ptr<Cancellation> cancellation;  // may be null: cannot be cancelled
-  // True when the caller is a loop thread that is free to compute now; lets small models run without a hop.
+  // True when the caller is a loop thread that is free to compute now; lets small models run
+  // without a hop.
   bool may_run_inline = false;
 
   bool cancelled() const { return cancellation != nullptr && cancellation->cancelled(); }
@@ -54,17 +55,21 @@ struct PredictResponse {
   std::vector<tensor::Tensor> outputs;
 };
 
-// The answer channel of a call: Finish exactly once. A sink that dies unfinished answers kInternal by itself, so no
-// request is ever lost without an answer.
+// The answer channel of a call: Finish exactly once. A sink that dies unfinished answers kInternal
+// by itself, so no request is ever lost without an answer.
 //
-// Threads: thread-compatible; moved, not shared. Finish may be called on any thread; the callback then runs there.
+// Threads: thread-compatible; moved, not shared. Finish may be called on any thread; the callback
+// then runs there. Owner: travels inside the call; keeps `lease` (usually the servable) alive until
+// the callback has returned. Errors: finishing twice is a broken invariant.
 class ResponseSink {
  public:
   using Callback = absl::AnyInvocable<void(absl::StatusOr<PredictResponse>) &&>;
 
   ResponseSink() = default;
-  explicit ResponseSink(Callback callback) : callback_(std::move(callback)) {}
-  ResponseSink(ResponseSink&& other) noexcept : callback_(std::exchange(other.callback_, nullptr)) {}
+  explicit ResponseSink(Callback callback, std::shared_ptr<const void> lease = nullptr)
+      : callback_(std::move(callback)), lease_(std::move(lease)) {}
+  ResponseSink(ResponseSink&& other) noexcept
+      : callback_(std::exchange(other.callback_, nullptr)), lease_(std::move(other.lease_)) {}
   ResponseSink& operator=(ResponseSink&& other) noexcept;
   ~ResponseSink();
 
@@ -72,14 +77,22 @@ class ResponseSink {
 
  private:
   Callback callback_;
+  std::shared_ptr<const void> lease_;
 };
 
-// One prediction on its way down the stack. The servable that `request.signature` belongs to outlives it: the sink's
-// owner holds the handle.
+// One prediction on its way down the stack. The servable that `request.signature` belongs to
+// outlives it: the sink's owner holds the handle.
 struct PredictCall {
   CallContext context;
   PredictRequest request;
   ResponseSink sink;
 };
+
+// Why `context` needs no work any more at `now`: kCancelled, or kDeadlineExceeded with the text
+// clients of TensorFlow Serving know; OK while somebody waits.
+absl::Status CheckAwaited(const CallContext& context, absl::Time now);
+
+// "Timed out waiting for notification".
+absl::Status TimedOut();
 
 }  // namespace baton::predict

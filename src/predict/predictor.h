@@ -4,12 +4,13 @@
 
 namespace baton::predict {
 
-// The one verb. Batching, caching, logging, shadowing and the engine itself are each "a predictor", most of them "a
-// predictor that has a predictor"; the order of wrapping is one readable line in server/predictor_stack.cc.
+// The one verb. Batching, caching, logging, shadowing and the engine itself are each "a predictor",
+// most of them "a predictor that has a predictor"; the order of wrapping is one readable line in
+// server/predictor_stack.cc.
 //
 // Threads: thread-safe. Owner: each owns the one it wraps; the outermost is owned by the servable.
-// Errors: through the sink, exactly once, on any thread. Predict itself never blocks longer than a queue insertion,
-// unless context.may_run_inline allows it to compute right here.
+// Errors: through the sink, exactly once, on any thread. Predict itself never blocks longer than a
+// queue insertion, unless context.may_run_inline allows it to compute right here.
 class Predictor {
  public:
   virtual ~Predictor() = default;
