@@ -1,0 +1,61 @@
+#include "frontend/grpc/message_stream.h"
+
+#include <cstring>
+#include <utility>
+
+#include "base/strings.h"
+#include "frontend/grpc/grpc_message.h"
+
+namespace baton::frontend::grpc {
+
+void MessageStream::OnData(std::string_view bytes) {
+  if (finished_) return;
+  pending_.append(bytes);
+  while (!finished_ && pending_.size() >= kPrefixBytes) {
+    const auto* p = reinterpret_cast<const unsigned char*>(pending_.data());
+    const size_t length = size_t{p[1]} << 24 | size_t{p[2]} << 16 | size_t{p[3]} << 8 | p[4];
+    if (p[0] != 0) {
+      return Finish(absl::UnimplementedError("compressed messages in a streaming call"));
+    }
+    if (length > kMaxBytes) {
+      return Finish(absl::ResourceExhaustedError(
+          base::StrCat("Received message larger than max (", length, " vs. ", kMaxBytes, ")")));
+    }
+    if (pending_.size() - kPrefixBytes < length) return;
+    const std::string message = pending_.substr(kPrefixBytes, length);
+    pending_.erase(0, kPrefixBytes + length);
+    OnMessage(message);
+  }
+}
+
+void MessageStream::OnEnd() {
+  if (finished_) return;
+  if (!pending_.empty()) return Finish(absl::InternalError("message is cut short"));
+  OnHalfClose();
+}
+
+void MessageStream::Send(std::string_view message) {
+  if (finished_) return;
+  if (!std::exchange(started_, true)) {
+    exchange_->StartStream(200, {{"content-type", "application/grpc"}});
+  }
+  base::Buffer part = base::Buffer::Allocate(kPrefixBytes + message.size());
+  WritePrefix(part.mutable_data(), false, static_cast<uint32_t>(message.size()));
+  if (!message.empty()) {
+    std::memcpy(part.mutable_data() + kPrefixBytes, message.data(), message.size());
+  }
+  exchange_->Write(std::move(part));
+}
+
+void MessageStream::Finish(const absl::Status& status) {
+  if (std::exchange(finished_, true)) return;
+  if (!started_) return exchange_->Respond(ErrorResponse(status));
+  std::vector<net::Header> trailers = {
+      {"grpc-status", std::to_string(static_cast<int>(status.code()))}};
+  if (!status.ok()) {
+    trailers.push_back({"grpc-message", EncodeStatusMessage(base::Message(status))});
+  }
+  exchange_->Finish(std::move(trailers));
+}
+
+}  // namespace baton::frontend::grpc

@@ -1,0 +1,46 @@
+#include "frontend/grpc/model_service.h"
+
+#include <utility>
+
+#include "codec/grpc/model_codec.h"
+
+namespace baton::frontend::grpc {
+
+void ModelService::Register(GrpcHandler& handler) const {
+  const std::string service = "/tensorflow.serving.ModelService/";
+  handler.AddUnary(service + "GetModelStatus",
+                   [this](const UnaryCallPtr& call) { GetModelStatus(call); });
+  handler.AddUnary(service + "HandleReloadConfigRequest",
+                   [this](UnaryCallPtr call) { HandleReloadConfigRequest(std::move(call)); });
+}
+
+void ModelService::GetModelStatus(const UnaryCallPtr& call) const {
+  absl::StatusOr<codec::grpc::StatusRequest> request =
+      codec::grpc::ParseStatusRequest(call->message().view());
+  if (!request.ok()) return call->FinishError(request.status());
+  if (!request->spec) {
+    return call->FinishError(absl::InvalidArgumentError("Missing ModelSpec"));
+  }
+  const predict::ModelSpec spec = request->spec->view();
+  auto versions = models_->Status(spec);
+  if (!versions.ok()) return call->FinishError(versions.status());
+  call->SetServable(spec.name, spec.version.value_or(0), "");
+  call->FinishMessage(codec::grpc::EncodeStatusResponse(*versions));
+}
+
+void ModelService::HandleReloadConfigRequest(UnaryCallPtr call) const {
+  if (applier_ == nullptr) {
+    return call->FinishError(absl::PermissionDeniedError(
+        "reloading over gRPC is switched off; start the server with --allow_reload_rpc=true"));
+  }
+  absl::StatusOr<lifecycle::ModelConfigs> configs =
+      codec::grpc::ParseReloadRequest(call->message().view());
+  if (!configs.ok()) return call->FinishError(configs.status());
+  applier_->Apply(*std::move(configs), lifecycle::ConfigApplier::Reason::kReload,
+                  [call = std::move(call)](const absl::Status& status) {
+                    if (!status.ok()) return call->FinishError(status);
+                    call->FinishMessage(codec::grpc::EncodeReloadResponse());
+                  });
+}
+
+}  // namespace baton::frontend::grpc

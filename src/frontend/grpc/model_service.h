@@ -1,0 +1,28 @@
+#pragma once
+
+#include "frontend/grpc/grpc_handler.h"
+#include "lifecycle/config_applier.h"
+#include "service/model_service.h"
+
+namespace baton::frontend::grpc {
+
+// tensorflow.serving.ModelService: GetModelStatus and HandleReloadConfigRequest.
+//
+// Threads: thread-safe. Owner: server/. Errors: contract §3.8, §5.7.
+class ModelService {
+ public:
+  // `applier` null: reloading over the network is switched off and answers PERMISSION_DENIED.
+  ModelService(const service::ModelService* models, lifecycle::ConfigApplier* applier)
+      : models_(models), applier_(applier) {}
+
+  void Register(GrpcHandler& handler) const;
+
+ private:
+  void GetModelStatus(const UnaryCallPtr& call) const;
+  void HandleReloadConfigRequest(UnaryCallPtr call) const;
+
+  const service::ModelService* const models_;
+  lifecycle::ConfigApplier* const applier_;
+};
+
+}  // namespace baton::frontend::grpc

@@ -1,0 +1,67 @@
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "base/buffer.h"
+#include "net/pending_answer.h"
+#include "predict/call.h"
+#include "service/request_metrics.h"
+
+namespace baton::frontend::http {
+
+// One REST request under /v1/: its deadline, and the way to answer it once. Records its own metric
+// sample.
+//
+// Threads: created on a loop thread; the Finish functions may be called on any thread, the first
+// one counts. Owner: shared by whoever still works on the answer. A call that is dropped unanswered
+// answers 500.
+class RestCall {
+ public:
+  struct Options {
+    absl::Duration timeout;
+    bool cors = false;
+    bool gzip_reply = false;
+  };
+  RestCall(Options options, net::ExchangePtr exchange, std::string_view method,
+           service::RequestMetrics* metrics);
+  ~RestCall();
+
+  const net::Request& request() const { return pending_->request(); }
+  predict::CallContext context() const;
+  void SetServable(std::string_view model, int64_t version, std::string_view signature);
+
+  void FinishError(const absl::Status& status);
+  void FinishJson(base::Buffer body);
+  // Any other answer of the contract: a status with or without a body, counted under `code`.
+  void FinishPlain(int status, absl::StatusCode code, std::string_view content_type);
+
+  void ArmDeadline() { pending_->ArmDeadline(); }
+
+ private:
+  void Record(absl::StatusCode code);
+  void Answer(int status, std::string_view content_type, base::Buffer body);
+
+  const Options options_;
+  const std::string_view method_;  // static
+  const absl::Time arrival_;
+  const absl::Time deadline_;
+  service::RequestMetrics* const metrics_;
+  const std::shared_ptr<predict::Cancellation> cancellation_;
+  std::shared_ptr<net::PendingAnswer> pending_;
+  std::string model_;
+  int64_t version_ = 0;
+  std::string signature_;
+  std::atomic<bool> finished_{false};
+};
+
+using RestCallPtr = std::shared_ptr<RestCall>;
+
+// A REST answer with the CORS fields in front when they are switched on.
+net::Response MakeResponse(int status, std::string_view content_type, base::Buffer body, bool cors);
+
+}  // namespace baton::frontend::http

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "absl/time/time.h"
+#include "metrics/registry.h"
+#include "net/exchange.h"
+#include "service/inference_service.h"
+#include "service/model_service.h"
+
+namespace baton::frontend::http {
+
+// The REST side of a listener: TensorFlow Serving's API under /v1/ (contract §4), and beside it
+// /metrics, /healthz (the process lives) and /readyz (it should get traffic).
+//
+// Threads: thread-safe. Owner: server/; outlives net::Server. Errors: as {"error": ...} with the
+// mapped HTTP status.
+class RestHandler final : public net::RequestHandler {
+ public:
+  struct Options {
+    absl::Duration timeout = absl::Seconds(30);  // of one inference; <= 0: none
+    bool cors = false;
+    bool gzip_replies = false;  // for clients that accept it
+    uint64_t max_body_bytes = uint64_t{1} << 31;
+  };
+
+  // Everything is borrowed and outlives the handler.
+  RestHandler(Options options, const service::InferenceService* inference,
+              const service::ModelService* models, const service::Health* health,
+              const metrics::Registry* metrics);
+
+  void OnRequest(net::ExchangePtr exchange) override;
+  uint64_t MaxBodyBytes(const net::Request& request) override;
+  void OnBodyTooLarge(net::ExchangePtr exchange, uint64_t limit) override;
+
+ private:
+  const Options options_;
+  const service::InferenceService* const inference_;
+  const service::ModelService* const models_;
+  const service::Health* const health_;
+  const metrics::Registry* const metrics_;
+};
+
+}  // namespace baton::frontend::http

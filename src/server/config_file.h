@@ -1,0 +1,41 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "lifecycle/config_applier.h"
+#include "lifecycle/model_config.h"
+#include "server/options.h"
+
+namespace baton::server {
+
+// A text file as TensorFlow Serving's start-up reads it. Errors: kNotFound "<path>; No such file or
+// directory" and the like; kInvalidArgument "<path>; Invalid argument" for zero bytes (contract
+// §1.3).
+absl::StatusOr<std::string> ReadTextFile(const std::string& path);
+
+// --model_config_file.
+absl::StatusOr<lifecycle::ModelConfigs> ReadModelConfigFile(const std::string& path);
+
+// What the flags ask for: the file's models, or the single model of --model_name and
+// --model_base_path.
+absl::StatusOr<lifecycle::ModelConfigs> InitialModels(const Options& options);
+
+// Reads the file again every `period` and applies it, changed or not; errors are logged and the old
+// models stay.
+//
+// Threads: its own. Owner: Server; borrows the applier, which outlives it. Destruction waits for
+// the thread.
+class ConfigFilePoller {
+ public:
+  ConfigFilePoller(std::string path, absl::Duration period, lifecycle::ConfigApplier* applier);
+  ~ConfigFilePoller();
+
+ private:
+  class Loop;
+  std::unique_ptr<Loop> loop_;
+};
+
+}  // namespace baton::server

@@ -1,0 +1,60 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "server/flags.h"
+
+namespace baton::server {
+
+// Everything `baton serve` can be told. The first block has TensorFlow Serving's names, defaults
+// and meanings (contract §1.2); the second is ours.
+struct Options {
+  int32_t port = 8500;  // -1: any free port (ours)
+  std::string grpc_socket_path;
+  int32_t rest_api_port = 0;
+  int32_t rest_api_timeout_in_ms = 30000;
+  bool rest_api_enable_cors_support = false;
+  bool allow_version_labels_for_unavailable_models = false;
+  std::string model_config_file;
+  int32_t model_config_file_poll_wait_seconds = 0;
+  std::string model_name = "default";
+  std::string model_base_path;
+  int32_t num_load_threads = 0;
+  int32_t num_unload_threads = 0;
+  int32_t max_num_load_retries = 5;
+  int64_t load_retry_interval_micros = 60000000;
+  int32_t file_system_poll_wait_seconds = 1;
+  std::string saved_model_tags = "serve";
+  bool version = false;
+  bool enable_grpc_healthcheck_service =
+      true;  // harmless, so on; TensorFlow Serving's default is off
+  bool enable_serialization_as_tensor_content = false;
+
+  int32_t event_loops = 0;     // 0: schedulable CPUs
+  int32_t engine_threads = 0;  // 0: schedulable CPUs
+  int32_t inline_below_micros = 200;
+  std::string engine_dir;
+  std::string log_format = "text";
+  int32_t drain_delay_seconds = 0;
+  int32_t drain_timeout_seconds = 30;
+  int32_t version_settle_millis = 1000;
+  bool watch_file_system = true;
+  int64_t rest_api_max_body_bytes = int64_t{1} << 31;
+  bool rest_api_gzip_replies = false;
+  bool allow_reload_rpc = true;
+  int32_t max_connections = 65536;
+  int32_t max_concurrent_streams = 1024;
+  int32_t max_queued_calls = 10000;
+
+  void Register(FlagSet& flags);
+  // The checks of contract §1.3 in its order, then those of our own flags; kInvalidArgument.
+  absl::Status Validate() const;
+};
+
+// CPUs this process may run on.
+int SchedulableCpus();
+
+}  // namespace baton::server

@@ -1,0 +1,119 @@
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+
+#include "base/log.h"
+#include "base/strings.h"
+#include "server/flags.h"
+#include "server/options.h"
+#include "server/server.h"
+#include "server/stop_signal.h"
+#include "server/version.h"
+
+namespace baton::server {
+namespace {
+
+constexpr int kFailure = 255;  // TensorFlow Serving returns -1
+
+int Fail(const absl::Status& status) {
+  std::printf("Failed to start server. Error: %s: %s\n", base::CodeName(status.code()).c_str(),
+              std::string(base::Message(status)).c_str());
+  std::fflush(stdout);
+  return kFailure;
+}
+
+// What becomes of the initial load; shared with its callback, which may outlive the wait.
+struct LoadResult {
+  explicit LoadResult(StopSignal* stop) : stop(stop) {}
+  base::Mutex mutex;
+  StopSignal* stop ABSL_GUARDED_BY(mutex);
+  absl::Status status ABSL_GUARDED_BY(mutex);
+};
+
+// False when a signal ended the wait.
+bool AwaitModels(Server& server, StopSignal& stop, absl::Status* status) {
+  auto result = std::make_shared<LoadResult>(&stop);
+  *status = server.LoadModels([result](absl::Status loaded) {
+    base::MutexLock lock(result->mutex);
+    result->status = std::move(loaded);
+    if (result->stop != nullptr) result->stop->Notify();
+  });
+  if (!status->ok()) return true;
+  const StopSignal::Event event = stop.Wait();
+  base::MutexLock lock(result->mutex);
+  result->stop = nullptr;
+  *status = result->status;
+  return event == StopSignal::Event::kNotified;
+}
+
+// Readiness off, GOAWAY, finish, leave; a second signal or the timeout cuts what is left.
+void DrainAndStop(Server& server, StopSignal& stop, const Options& options) {
+  base::LogInfo("Received a signal to stop: no longer ready, finishing requests under way");
+  server.SetNotReady();
+  if (options.drain_delay_seconds > 0) stop.Wait(absl::Seconds(options.drain_delay_seconds));
+  server.Drain([&stop] { stop.Notify(); });
+  switch (stop.Wait(absl::Seconds(options.drain_timeout_seconds))) {
+    case StopSignal::Event::kNotified:
+      base::LogInfo("Drained: every request was answered");
+      break;
+    case StopSignal::Event::kTimeout:
+      base::LogWarning(base::StrCat("Not drained within --drain_timeout_seconds=",
+                                    options.drain_timeout_seconds, ": cutting what is left"));
+      break;
+    case StopSignal::Event::kSignal:
+      base::LogWarning("Received a second signal: cutting requests under way");
+      break;
+  }
+}
+
+}  // namespace
+
+int Serve(const std::string& program, const std::vector<std::string>& arguments) {
+  Options options;
+  FlagSet flags;
+  options.Register(flags);
+  const FlagSet::Result parsed = flags.Parse(arguments);
+  for (const std::string& error : parsed.errors) base::LogError(error);
+  if (!parsed.ok) {
+    std::printf("%s", flags.Usage(program).c_str());
+    return kFailure;
+  }
+  if (options.version) {
+    PrintVersion(options.engine_dir);
+    return 0;
+  }
+  if (!parsed.unknown.empty()) {
+    if (parsed.unknown[0] == "--help") {
+      std::printf("%s", flags.Usage(program).c_str());
+      return kFailure;
+    }
+    std::printf("unknown argument: %s\n%s", parsed.unknown[0].c_str(),
+                flags.Usage(program).c_str());
+    std::fflush(stdout);
+  }
+  if (options.log_format == "json") base::SetLogFormat(base::LogFormat::kJson);
+
+  StopSignal stop;
+  absl::StatusOr<std::unique_ptr<Server>> server = Server::Create(options);
+  if (!server.ok()) return Fail(server.status());
+  absl::Status status;
+  if (!AwaitModels(**server, stop, &status)) {
+    base::LogInfo("Received a signal to stop while models were loading");
+    // A load cannot be interrupted, and nothing was served yet.
+    std::_Exit(0);
+  }
+  if (!status.ok()) {
+    const int exit_code = Fail(status);
+    std::_Exit(exit_code);
+  }
+  status = (*server)->Listen();
+  if (!status.ok()) return Fail(status);
+
+  stop.Wait();
+  DrainAndStop(**server, stop, options);
+  server->reset();
+  base::LogInfo("Stopped");
+  return 0;
+}
+
+}  // namespace baton::server

@@ -1,0 +1,262 @@
+#include "server/server.h"
+
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/executor.h"
+#include "base/log.h"
+#include "base/status_macros.h"
+#include "base/strings.h"
+#include "engine/engine_registry.h"
+#include "frontend/grpc/grpc_handler.h"
+#include "frontend/grpc/health_service.h"
+#include "frontend/grpc/model_service.h"
+#include "frontend/grpc/prediction_service.h"
+#include "frontend/grpc/reflection_service.h"
+#include "frontend/http/rest_handler.h"
+#include "lifecycle/config_applier.h"
+#include "lifecycle/servable_manager.h"
+#include "lifecycle/servable_registry.h"
+#include "lifecycle/state_monitor.h"
+#include "lifecycle/store_source.h"
+#include "metrics/process_metrics.h"
+#include "metrics/registry.h"
+#include "net/server.h"
+#include "scheduling/lane_scheduler.h"
+#include "server/config_file.h"
+#include "server/servable_loader.h"
+#include "service/inference_service.h"
+#include "service/model_metrics.h"
+#include "service/model_service.h"
+#include "service/request_metrics.h"
+#include "storage/local_store.h"
+
+namespace baton::server {
+namespace {
+
+size_t CountOrCpus(int32_t count) {
+  return static_cast<size_t>(count > 0 ? count : SchedulableCpus());
+}
+
+engine::EngineRegistryOptions EngineOptionsOf(const Options& options) {
+  engine::EngineRegistryOptions engines;
+  engines.directory = options.engine_dir;
+  return engines;
+}
+
+storage::LocalStore::Options StoreOptionsOf(const Options& options) {
+  storage::LocalStore::Options store;
+  store.settle = absl::Milliseconds(options.version_settle_millis);
+  store.settle_broken = std::max(5 * store.settle, store.settle);
+  store.watch = options.watch_file_system;
+  return store;
+}
+
+lifecycle::ServableManager::Options ManagerOptionsOf(const Options& options) {
+  lifecycle::ServableManager::Options manager;
+  manager.max_load_retries = static_cast<uint32_t>(std::max(0, options.max_num_load_retries));
+  manager.load_retry_interval =
+      absl::Microseconds(std::max<int64_t>(0, options.load_retry_interval_micros));
+  return manager;
+}
+
+frontend::http::RestHandler::Options RestOptionsOf(const Options& options) {
+  return {.timeout = absl::Milliseconds(options.rest_api_timeout_in_ms),
+          .cors = options.rest_api_enable_cors_support,
+          .gzip_replies = options.rest_api_gzip_replies,
+          .max_body_bytes = static_cast<uint64_t>(options.rest_api_max_body_bytes)};
+}
+
+codec::grpc::TensorEncoding EncodingOf(const Options& options) {
+  return options.enable_serialization_as_tensor_content
+             ? codec::grpc::TensorEncoding::kTensorContent
+             : codec::grpc::TensorEncoding::kTypedField;
+}
+
+net::ServerOptions NetOptionsOf(const Options& options) {
+  net::ServerOptions net;
+  net.loops = static_cast<int>(CountOrCpus(options.event_loops));
+  net.limits.max_connections = static_cast<size_t>(options.max_connections);
+  net.limits.max_concurrent_streams = static_cast<uint32_t>(options.max_concurrent_streams);
+  return net;
+}
+
+}  // namespace
+
+// Members in the order they need each other; destruction runs backwards, transport first.
+class Server::Parts {
+ public:
+  explicit Parts(const Options& options)
+      : options(options),
+        engines(EngineOptionsOf(options)),
+        store(StoreOptionsOf(options),
+              [this](const std::string& path) { return ProbeArtifact(engines, path); }),
+        reaper({.name = "reaper",
+                .threads = static_cast<size_t>(std::max(1, options.num_unload_threads)),
+                .nice = 19}),
+        scheduler({.threads = CountOrCpus(options.engine_threads),
+                   .max_queued_calls = static_cast<size_t>(options.max_queued_calls)}),
+        loader(options, &engines, &scheduler),
+        load_pool({.name = "loader", .threads = CountOrCpus(options.num_load_threads), .nice = 10}),
+        state_metrics(&metrics, &monitor),
+        manager(ManagerOptionsOf(options), &loader, &registry, &monitor, &load_pool, &reaper),
+        source({.poll_interval = absl::Seconds(options.file_system_poll_wait_seconds)}, &store,
+               &manager),
+        applier(
+            {.allow_labels_for_unavailable = options.allow_version_labels_for_unavailable_models},
+            &source, &manager, &monitor),
+        request_metrics(&metrics),
+        inference(&registry, &request_metrics),
+        models(&monitor),
+        prediction_service({.encoding = EncodingOf(options)}, &inference),
+        model_service(&models, options.allow_reload_rpc ? &applier : nullptr),
+        health_service(&health),
+        grpc(&request_metrics),
+        rest(RestOptionsOf(options), &inference, &models, &health, &metrics) {
+    metrics::AddProcessMetrics(metrics);
+    prediction_service.Register(grpc);
+    model_service.Register(grpc);
+    if (options.enable_grpc_healthcheck_service) health_service.Register(grpc);
+    frontend::grpc::RegisterReflection(grpc);
+  }
+
+  ~Parts() {
+    if (transport != nullptr) transport->Stop();
+    poller.reset();
+    manager.Stop(absl::Now() + absl::Seconds(options.drain_timeout_seconds));
+  }
+
+  absl::Status ListenGrpc();
+  absl::Status ListenRest();
+
+  const Options options;
+  metrics::Registry metrics;
+  engine::EngineRegistry engines;
+  storage::LocalStore store;
+  base::ThreadPool reaper;
+  scheduling::LaneScheduler scheduler;
+  ServableLoader loader;
+  base::ThreadPool load_pool;
+  lifecycle::ServableRegistry registry;
+  lifecycle::StateMonitor monitor;
+  service::ModelMetrics state_metrics;
+  lifecycle::ServableManager manager;
+  lifecycle::StoreSource source;
+  lifecycle::ConfigApplier applier;
+  service::RequestMetrics request_metrics;
+  service::InferenceService inference;
+  service::ModelService models;
+  service::Health health;
+  frontend::grpc::PredictionService prediction_service;
+  frontend::grpc::ModelService model_service;
+  frontend::grpc::HealthService health_service;
+  frontend::grpc::GrpcHandler grpc;
+  frontend::http::RestHandler rest;
+  std::unique_ptr<net::Server> transport;
+  std::unique_ptr<ConfigFilePoller> poller;
+  uint16_t grpc_port = 0;
+  uint16_t rest_port = 0;
+};
+
+absl::Status Server::Parts::ListenGrpc() {
+  if (options.port != 0) {
+    const uint16_t wanted = options.port < 0 ? 0 : static_cast<uint16_t>(options.port);
+    absl::StatusOr<uint16_t> bound = transport->Listen(
+        {.address = "[::]", .port = wanted, .protocol = net::Protocol::kHttp2}, &grpc);
+    if (!bound.ok()) {
+      base::LogError(bound.status().ToString());
+      return absl::InvalidArgumentError("Failed to BuildAndStart gRPC server");
+    }
+    grpc_port = *bound;
+  }
+  if (!options.grpc_socket_path.empty()) {
+    absl::StatusOr<uint16_t> bound =
+        transport->Listen({.address = base::StrCat("unix:", options.grpc_socket_path),
+                           .protocol = net::Protocol::kHttp2},
+                          &grpc);
+    if (!bound.ok()) {
+      base::LogError(bound.status().ToString());
+      return absl::InvalidArgumentError("Failed to BuildAndStart gRPC server");
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Server::Parts::ListenRest() {
+  if (options.rest_api_port == 0) return absl::OkStatus();
+  if (options.rest_api_port > 0 && options.rest_api_port == options.port) {
+    base::LogError(
+        "server_options.http_port cannot be same as grpc_port. Please use a different port for "
+        "HTTP/REST API. Skipped exporting HTTP/REST API.");
+    return absl::OkStatus();
+  }
+  const uint16_t wanted =
+      options.rest_api_port < 0 ? 0 : static_cast<uint16_t>(options.rest_api_port);
+  absl::StatusOr<uint16_t> bound = transport->Listen(
+      {.address = "[::]", .port = wanted, .protocol = net::Protocol::kHttp11}, &rest);
+  if (!bound.ok()) {
+    // As TensorFlow Serving: gRPC keeps running without REST.
+    base::LogError(base::StrCat("Failed to start HTTP Server at localhost:", wanted, ": ",
+                                base::Message(bound.status())));
+    return absl::OkStatus();
+  }
+  rest_port = *bound;
+  return absl::OkStatus();
+}
+
+Server::Server(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+Server::~Server() = default;
+
+absl::StatusOr<std::unique_ptr<Server>> Server::Create(const Options& options) {
+  BATON_RETURN_IF_ERROR(options.Validate());
+  return std::unique_ptr<Server>(new Server(std::make_unique<Parts>(options)));
+}
+
+absl::Status Server::LoadModels(absl::AnyInvocable<void(absl::Status)> done) {
+  BATON_ASSIGN_OR_RETURN(lifecycle::ModelConfigs models, InitialModels(parts_->options));
+  parts_->applier.Apply(std::move(models), lifecycle::ConfigApplier::Reason::kStartup,
+                        std::move(done));
+  return absl::OkStatus();
+}
+
+absl::Status Server::Listen() {
+  Parts& parts = *parts_;
+  const Options& options = parts.options;
+  BATON_ASSIGN_OR_RETURN(parts.transport, net::Server::Create(NetOptionsOf(options)));
+  BATON_RETURN_IF_ERROR(parts.ListenGrpc());
+  BATON_RETURN_IF_ERROR(parts.ListenRest());
+  parts.health.SetReady(true);
+  parts.transport->Start();
+  if (!options.model_config_file.empty() && options.model_config_file_poll_wait_seconds > 0) {
+    parts.poller = std::make_unique<ConfigFilePoller>(
+        options.model_config_file, absl::Seconds(options.model_config_file_poll_wait_seconds),
+        &parts.applier);
+  }
+  // Tools wait for these lines.
+  if (parts.grpc_port != 0) {
+    base::LogInfo(base::StrCat("Running gRPC ModelServer at 0.0.0.0:", parts.grpc_port, " ..."));
+  }
+  if (!options.grpc_socket_path.empty()) {
+    base::LogInfo(
+        base::StrCat("Running gRPC ModelServer at UNIX socket ", options.grpc_socket_path, " ..."));
+  }
+  if (parts.rest_port != 0) {
+    base::LogInfo(base::StrCat("Exporting HTTP/REST API at:localhost:", parts.rest_port, " ..."));
+  }
+  return absl::OkStatus();
+}
+
+uint16_t Server::grpc_port() const { return parts_->grpc_port; }
+uint16_t Server::rest_port() const { return parts_->rest_port; }
+
+void Server::SetNotReady() { parts_->health.SetReady(false); }
+
+void Server::Drain(absl::AnyInvocable<void()> done) {
+  parts_->poller.reset();
+  if (parts_->transport == nullptr) return done();
+  parts_->transport->StartDrain(std::move(done));
+}
+
+}  // namespace baton::server
