@@ -107,7 +107,8 @@ typedef enum baton_probe {
 } baton_probe;
 
 /* One execution. Everything is borrowed for the duration of the call, except that the data of inputs stays valid and
- * unchanged until the outputs are released as well. */
+ * unchanged until the outputs are released as well: an output may point into an input, but an engine that keeps an
+ * input for later runs copies it. When execute fails, outputs with a release function are released all the same. */
 typedef struct baton_run {
   size_t struct_size;
   uint32_t signature; /* index into the description */

@@ -23,36 +23,38 @@ using EngineOptions = std::vector<std::pair<std::string, std::string>>;
 // One execution, everything borrowed for its duration.
 struct RunRequest {
   const Signature* signature = nullptr;
-  std::span<const uint32_t> input_ports;        // indices into signature->inputs
-  std::span<const tensor::Tensor> inputs;       // same length
-  std::span<const uint32_t> output_ports;       // indices into signature->outputs
+  std::span<const uint32_t> input_ports;   // indices into signature->inputs
+  std::span<const tensor::Tensor> inputs;  // same length
+  std::span<const uint32_t> output_ports;  // indices into signature->outputs
   absl::Time deadline = absl::InfiniteFuture();
-  uint32_t threads = 1;                         // 1: run in the calling thread
+  uint32_t threads = 1;  // 1: run in the calling thread
   const volatile int* cancelled = nullptr;
 };
 
 // One execution context of a model.
 //
-// Threads: one caller at a time. Owner: predict::InstancePool. Errors: the engine's own Status, unchanged.
+// Threads: one caller at a time. Owner: predict::InstancePool. Errors: the engine's own Status,
+// unchanged.
 class Instance {
  public:
   virtual ~Instance() = default;
-  // Fills `outputs` with one tensor per output port, in their order. Outputs may share memory with the engine and are
-  // valid after the instance is used again or gone.
+  // Fills `outputs` with one tensor per output port, in their order. Outputs may share memory with
+  // the engine and are valid after the instance is used again or gone.
   virtual absl::Status Execute(const RunRequest& run, std::vector<tensor::Tensor>* outputs) = 0;
 };
 
 // One loaded artifact, immutable.
 //
-// Threads: thread-safe. Owner: the servable. Instances must die before their model. Destruction frees the model's
-// memory and may take long: never on a request thread.
+// Threads: thread-safe. Owner: the servable. Instances must die before their model. Destruction
+// frees the model's memory and may take long: never on a request thread.
 class Model {
  public:
   virtual ~Model() = default;
   virtual const SignatureTable& signatures() const = 0;
   virtual uint64_t memory_bytes() const = 0;
   virtual uint32_t max_instances() const = 0;  // 0: any number
-  // A serialized SignatureDefMap if the engine has one that says more than signatures(); otherwise empty.
+  // A serialized SignatureDefMap if the engine has one that says more than signatures(); otherwise
+  // empty.
   virtual std::string_view signature_def_map() const = 0;
   virtual absl::StatusOr<std::unique_ptr<Instance>> NewInstance() = 0;
 };
@@ -61,8 +63,8 @@ enum class ProbeResult { kNo, kMaybe, kYes };
 
 // Can load one family of artifacts.
 //
-// Threads: thread-safe. Owner: EngineRegistry, for the life of the process. Errors: those of the artifact, in the
-// texts clients of TensorFlow Serving know where it has them.
+// Threads: thread-safe. Owner: EngineRegistry, for the life of the process. Errors: those of the
+// artifact, in the texts clients of TensorFlow Serving know where it has them.
 class Engine {
  public:
   virtual ~Engine() = default;

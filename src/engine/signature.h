@@ -38,8 +38,9 @@ struct Signature {
 class SignatureTable {
  public:
   SignatureTable() = default;
-  // Sorts signatures and ports by name and numbers the signatures; `engine_index` of a signature stays in its index
-  // field only if the engine delivered them sorted, so PluginModel keeps its own mapping.
+  // Sorts signatures and ports by name and numbers the signatures; `engine_index` of a signature
+  // stays in its index field only if the engine delivered them sorted, so PluginModel keeps its own
+  // mapping.
   explicit SignatureTable(std::vector<Signature> signatures);
 
   // nullptr when there is none. An empty name means serving_default.
