@@ -16,6 +16,16 @@ void EnginePredictor::Predict(PredictCall call) {
   call.sink.Finish(std::move(result));
 }
 
+absl::Status EnginePredictor::Prepare(uint32_t instances) {
+  std::vector<InstancePool::Lease> leases;
+  while (leases.size() < instances) {
+    BATON_ASSIGN_OR_RETURN(InstancePool::Lease lease, pool_.TryLease());
+    if (!lease) break;  // the model allows no more
+    leases.push_back(std::move(lease));
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<PredictResponse> EnginePredictor::Run(const PredictCall& call) {
   const CallContext& context = call.context;
   BATON_RETURN_IF_ERROR(CheckAwaited(context, options_.clock->Now()));

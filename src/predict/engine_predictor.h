@@ -30,6 +30,10 @@ class EnginePredictor final : public Predictor {
 
   void Predict(PredictCall call) override;
 
+  // Makes instances now, on a load thread, so that no request has to: as many as may be in use at
+  // once (limit and all).
+  absl::Status Prepare(uint32_t instances);
+
   // At most so many calls run at once; 0: no limit.
   uint32_t max_concurrent_runs() const { return pool_.limit(); }
   const InstancePool& pool() const { return pool_; }

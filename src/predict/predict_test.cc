@@ -305,14 +305,16 @@ TEST_F(EnginePredictorTest, NeverWaitsForAnInstanceOnALoopThread) {
   engine_thread.join();
 }
 
-TEST_F(EnginePredictorTest, MayBeDestroyedByTheAnswer) {
-  ScriptedModel model;
-  auto predictor = std::make_unique<EnginePredictor>(EnginePredictor::Options{}, &model);
-  EnginePredictor* const raw = predictor.get();
-  raw->Predict({{}, model.NewRequest(), ResponseSink([&](absl::StatusOr<PredictResponse>) {
-                  predictor.reset();
-                })});
-  EXPECT_EQ(model.instances, 0);
+TEST_F(EnginePredictorTest, PreparesInstancesUpToTheModelsLimit) {
+  ScriptedModel model(ScriptedModel::Echo, 3);
+  EnginePredictor predictor({}, &model);
+  EXPECT_TRUE(predictor.Prepare(2).ok());
+  EXPECT_EQ(model.instances, 2);
+  EXPECT_TRUE(predictor.Prepare(5).ok());
+  EXPECT_EQ(model.instances, 3);
+  model.fail_instances = 1;
+  EnginePredictor other({}, &model);
+  EXPECT_EQ(other.Prepare(1).code(), absl::StatusCode::kResourceExhausted);
 }
 
 }  // namespace

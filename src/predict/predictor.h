@@ -9,8 +9,9 @@ namespace baton::predict {
 // server/predictor_stack.cc.
 //
 // Threads: thread-safe. Owner: each owns the one it wraps; the outermost is owned by the servable.
-// Errors: through the sink, exactly once, on any thread. Predict itself never blocks longer than a
-// queue insertion, unless context.may_run_inline allows it to compute right here.
+// Whoever calls Predict keeps the predictor alive until it returns, even when the answer came
+// before. Errors: through the sink, exactly once, on any thread. Predict itself never blocks longer
+// than a queue insertion, unless context.may_run_inline allows it to compute right here.
 class Predictor {
  public:
   virtual ~Predictor() = default;
