@@ -11,7 +11,8 @@ namespace baton::net {
 enum class Compression { kGzip, kDeflate };  // deflate: zlib framing, as HTTP and gRPC mean it
 
 // Inflates a whole body, piece by piece, so that memory never runs ahead of real output.
-// Errors: kInvalidArgument for a corrupt, cut or multi-member stream; kResourceExhausted above `max_bytes`.
+// Errors: kInvalidArgument for a corrupt, cut or multi-member stream; kResourceExhausted above
+// `max_bytes`.
 absl::StatusOr<base::Buffer> Decompress(Compression compression, std::string_view bytes,
                                         uint64_t max_bytes);
 

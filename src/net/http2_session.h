@@ -1,0 +1,100 @@
+#pragma once
+
+#include <nghttp2/nghttp2.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "base/buffer.h"
+#include "net/connection.h"
+#include "net/exchange.h"
+#include "net/http2_stream.h"
+
+namespace baton::net {
+
+// The server's side of one HTTP/2 connection (prior knowledge). Framing, HPACK and flow control are
+// nghttp2's; this class turns streams into exchanges and answers into frames, and ends connections
+// that make work without asking for any: control frames and resets are counted, and forgiven by
+// every request that is answered and as time passes.
+//
+// Bodies are taken as fast as they arrive; the windows (8 MiB a stream, 64 MiB a connection) are
+// wide enough never to slow a peer down on a local network. Answers wait in their streams for the
+// peer's window and for room in the connection.
+//
+// Threads: confined to the connection's loop. Owner: Connection. Errors: as ProtocolSession says.
+class Http2Session final : public ProtocolSession {
+ public:
+  explicit Http2Session(SessionHost* host);
+  ~Http2Session() override;
+  Http2Session(const Http2Session&) = delete;
+  Http2Session& operator=(const Http2Session&) = delete;
+
+  bool OnBytes(std::string_view bytes) override;
+  void CollectOutput(OutputQueue& out, size_t room) override;
+  bool finished() const override;
+  void StartDrain() override;
+  void OnClosed() override;
+
+  // For Http2Exchange, which knows its stream by number. A stream that is gone or already answered
+  // is left alone.
+  void Answer(int32_t stream_id, Response response);
+  void StartAnswer(int32_t stream_id, int status, const std::vector<Header>& headers);
+  void AddPart(int32_t stream_id, base::Buffer part);
+  void FinishAnswer(int32_t stream_id, std::vector<Header> trailers);
+  // Nobody will answer (or finish) this stream any more.
+  void Abandon(int32_t stream_id);
+
+ private:
+  // nghttp2's callbacks, in the order of a stream's life.
+  struct Callbacks;
+
+  int OnBeginHeaders(const nghttp2_frame& frame);
+  int OnHeader(const nghttp2_frame& frame, std::string_view name, std::string_view value);
+  int OnFrame(const nghttp2_frame& frame);
+  int OnData(uint8_t flags, int32_t stream_id, std::string_view bytes);
+  ssize_t ReadParts(Http2Stream& stream, size_t length, uint32_t* data_flags);
+  int SendData(const nghttp2_frame& frame, const uint8_t* frame_header, size_t length,
+               Http2Stream& stream);
+  void OnFrameSent(const nghttp2_frame& frame);
+  void OnStreamClosed(int32_t stream_id, uint32_t error_code);
+
+  void SubmitSettings();
+  void OnRequestHeaders(Http2Stream& stream);
+  void OnRequestEnd(Http2Stream& stream);
+  void RefuseHeaders(Http2Stream& stream);
+  void RefuseBody(Http2Stream& stream);
+  void SubmitHeaders(int32_t stream_id, int status, const std::vector<Header>& headers,
+                     bool end_stream);
+  void SubmitTrailers(int32_t stream_id, const std::vector<Header>& trailers);
+  void SubmitParts(Http2Stream& stream);
+  void SubmitFinalGoaway();
+  void CountControlFrame();
+
+  Http2Stream* Find(int32_t stream_id) const;
+  Http2Stream* OpenStream(int32_t stream_id);
+  void CloseStream(Http2Stream* stream);
+  void WantWrite() { host_->WantWrite(); }
+
+  SessionHost* const host_;
+  const std::shared_ptr<Http2Link> link_;
+  nghttp2_session* session_ = nullptr;
+  std::vector<std::unique_ptr<Http2Stream>> open_;
+  std::vector<std::unique_ptr<Http2Stream>> spare_;
+
+  // Where the frames of the running CollectOutput go, and at how many bytes it stops.
+  OutputQueue* out_ = nullptr;
+  size_t out_limit_ = 0;
+
+  uint32_t control_frames_ = 0;
+  absl::Time control_frames_since_ = absl::InfinitePast();
+  bool draining_ = false;
+  bool final_goaway_sent_ = false;
+  bool broken_ = false;   // by the library's verdict; nothing can be said any more
+  bool cut_off_ = false;  // by ours; the GOAWAY that says why is still sent
+};
+
+}  // namespace baton::net
