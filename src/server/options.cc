@@ -88,8 +88,6 @@ void Options::Register(FlagSet& flags) {
             "After SIGTERM, wait this long for requests under way before cutting them.");
   flags.Add("version_settle_millis", &version_settle_millis,
             "A version directory is loaded when nothing in it changed for this long.");
-  flags.Add("watch_file_system", &watch_file_system,
-            "Notice new versions at once through inotify, besides polling.");
   flags.Add("rest_api_max_body_bytes", &rest_api_max_body_bytes,
             "Largest REST request body; larger ones get 413.");
   flags.Add("rest_api_gzip_replies", &rest_api_gzip_replies,

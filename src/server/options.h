@@ -41,7 +41,6 @@ struct Options {
   int32_t drain_delay_seconds = 0;
   int32_t drain_timeout_seconds = 30;
   int32_t version_settle_millis = 1000;
-  bool watch_file_system = true;
   int64_t rest_api_max_body_bytes = int64_t{1} << 31;
   bool rest_api_gzip_replies = false;
   bool allow_reload_rpc = true;

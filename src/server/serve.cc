@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "base/log.h"
+#include "base/mutex.h"
 #include "base/strings.h"
 #include "server/flags.h"
 #include "server/options.h"

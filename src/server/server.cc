@@ -49,8 +49,7 @@ engine::EngineRegistryOptions EngineOptionsOf(const Options& options) {
 storage::LocalStore::Options StoreOptionsOf(const Options& options) {
   storage::LocalStore::Options store;
   store.settle = absl::Milliseconds(options.version_settle_millis);
-  store.settle_broken = std::max(5 * store.settle, store.settle);
-  store.watch = options.watch_file_system;
+  store.settle_broken = 5 * store.settle;
   return store;
 }
 
@@ -60,6 +59,13 @@ lifecycle::ServableManager::Options ManagerOptionsOf(const Options& options) {
   manager.load_retry_interval =
       absl::Microseconds(std::max<int64_t>(0, options.load_retry_interval_micros));
   return manager;
+}
+
+scheduling::LaneScheduler::Options SchedulerOptionsOf(const Options& options) {
+  scheduling::LaneScheduler::Options scheduler;
+  scheduler.threads = static_cast<uint32_t>(CountOrCpus(options.engine_threads));
+  scheduler.max_queued_calls = static_cast<uint32_t>(options.max_queued_calls);
+  return scheduler;
 }
 
 frontend::http::RestHandler::Options RestOptionsOf(const Options& options) {
@@ -96,8 +102,7 @@ class Server::Parts {
         reaper({.name = "reaper",
                 .threads = static_cast<size_t>(std::max(1, options.num_unload_threads)),
                 .nice = 19}),
-        scheduler({.threads = CountOrCpus(options.engine_threads),
-                   .max_queued_calls = static_cast<size_t>(options.max_queued_calls)}),
+        scheduler(SchedulerOptionsOf(options)),
         loader(options, &engines, &scheduler),
         load_pool({.name = "loader", .threads = CountOrCpus(options.num_load_threads), .nice = 10}),
         state_metrics(&metrics, &monitor),

@@ -7,7 +7,9 @@
 namespace baton::server {
 
 void PrintVersion(const std::string& engine_dir) {
-  engine::EngineRegistry engines({.directory = engine_dir});
+  engine::EngineRegistryOptions options;
+  options.directory = engine_dir;
+  engine::EngineRegistry engines(options);
   const auto tensorflow = engines.Get("tensorflow");
   const std::string library =
       tensorflow.ok() ? std::string((*tensorflow)->version()) : "not installed";

@@ -10,7 +10,7 @@
 #include "frontend/http/rest_path.h"
 #include "frontend/http/rest_status.h"
 #include "net/gzip.h"
-#include "net/http_text.h"
+#include "net/http_status.h"
 
 namespace baton::frontend::http {
 namespace {

@@ -1,0 +1,20 @@
+#pragma once
+
+#include <memory>
+
+#include "engine/engine.h"
+#include "lifecycle/servable_id.h"
+#include "predict/predictor.h"
+#include "scheduling/lane_scheduler.h"
+#include "server/options.h"
+
+namespace baton::server {
+
+// What a call passes on its way to the engine, outermost first: scheduling, engine. The one place
+// where the order of wrapping is decided.
+std::unique_ptr<predict::Predictor> MakePredictorStack(const Options& options,
+                                                       const lifecycle::ServableId& id,
+                                                       engine::Model* model,
+                                                       scheduling::LaneScheduler* scheduler);
+
+}  // namespace baton::server

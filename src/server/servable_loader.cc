@@ -1,0 +1,42 @@
+#include "server/servable_loader.h"
+
+#include <utility>
+
+#include "base/log.h"
+#include "base/status_macros.h"
+#include "base/strings.h"
+#include "server/predictor_stack.h"
+
+namespace baton::server {
+
+ServableLoader::ServableLoader(const Options& options, engine::EngineRegistry* engines,
+                               scheduling::LaneScheduler* scheduler)
+    : options_(options), engines_(engines), scheduler_(scheduler) {}
+
+absl::StatusOr<std::unique_ptr<lifecycle::Servable>> ServableLoader::Load(
+    const lifecycle::ServableId& id, const std::string& path) {
+  BATON_ASSIGN_OR_RETURN(engine::Engine * engine, engines_->ForPath(path));
+  BATON_ASSIGN_OR_RETURN(std::unique_ptr<engine::Model> model,
+                         engine->Load(path, {{"saved_model_tags", options_.saved_model_tags}}));
+  base::LogInfo(base::StrCat("Loaded ", id.DebugString(), " with the ", engine->name(), " engine, ",
+                             model->memory_bytes() >> 20, " MiB"),
+                {{"model", id.name}, {"engine", engine->name()}});
+  auto predictor = MakePredictorStack(options_, id, model.get(), scheduler_);
+  return std::make_unique<lifecycle::Servable>(id, std::move(model), std::move(predictor));
+}
+
+storage::ArtifactState ProbeArtifact(engine::EngineRegistry& engines, const std::string& path) {
+  absl::StatusOr<engine::Engine*> engine = engines.ForPath(path);
+  if (!engine.ok()) return storage::ArtifactState::kUnknown;
+  std::string reason;
+  switch ((*engine)->Probe(path, &reason)) {
+    case engine::ProbeResult::kYes:
+      return storage::ArtifactState::kWhole;
+    case engine::ProbeResult::kMaybe:
+      return storage::ArtifactState::kPartial;
+    default:
+      return storage::ArtifactState::kUnknown;
+  }
+}
+
+}  // namespace baton::server
