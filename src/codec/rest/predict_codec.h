@@ -13,11 +13,12 @@ namespace baton::codec::rest {
 
 // A predict body, read once: which members it has and where. Owns what it needs of the text.
 //
-// Use in the order of contract §4.5: Parse (checks 1, 2), then the model is looked up and the signature found (3, 4),
-// then Decode (5 to 10).
+// Use in the order of contract §4.5: Parse (checks 1, 2), then the model is looked up and the
+// signature found (3, 4), then Decode (5 to 10).
 class PredictBody {
  public:
-  // Errors: kInvalidArgument with the contract's JSON texts (§4.3). A depth of more than kMaxDepth is refused.
+  // Errors: kInvalidArgument with the contract's JSON texts (§4.3). A depth of more than kMaxDepth
+  // is refused.
   static absl::StatusOr<PredictBody> Parse(base::Buffer body);
 
   static constexpr int kMaxDepth = 1000;
@@ -45,7 +46,8 @@ class PredictBody {
   std::unique_ptr<Parsed> parsed_;
 };
 
-// The answer's text (§4.6), white space included. Errors: kInvalidArgument with the contract's texts.
+// The answer's text (§4.6), white space included. Errors: kInvalidArgument with the contract's
+// texts.
 absl::StatusOr<base::Buffer> EncodePredictResponse(const engine::Signature& signature,
                                                    const std::vector<uint32_t>& output_ports,
                                                    const predict::PredictResponse& response,

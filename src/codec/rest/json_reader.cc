@@ -1,0 +1,229 @@
+#include "codec/rest/json_reader.h"
+
+#include <bit>
+#include <cstring>
+#include <string_view>
+
+#include "codec/rest/json_number.h"
+
+namespace baton::codec::rest {
+namespace {
+
+// True when no loop of the reader runs over a last byte like this: it ends numbers, words and white
+// space, and whoever consumes it looks for the end.
+bool IsStop(char c) { return c == '}' || c == ']' || c == '"'; }
+
+// Bytes of the word at `p` that are a quote, a backslash or a control character: the lowest marked
+// one is exact.
+uint64_t MarkSpecial(const char* p) {
+  constexpr uint64_t kOnes = 0x0101010101010101, kHigh = 0x8080808080808080;
+  uint64_t word;
+  std::memcpy(&word, p, sizeof(word));
+  const uint64_t quote = word ^ (kOnes * '"');
+  const uint64_t backslash = word ^ (kOnes * '\\');
+  return (((quote - kOnes) & ~quote) | ((backslash - kOnes) & ~backslash) |
+          ((word - kOnes * 0x20) & ~word)) &
+         kHigh;
+}
+
+}  // namespace
+
+JsonReader::JsonReader(const base::Buffer& text, int max_depth)
+    : text_(text), max_depth_(static_cast<size_t>(max_depth)) {
+  size_t size = text.size();
+  while (size > 0 && std::memchr(" \n\t\r", text.data()[size - 1], 4) != nullptr) --size;
+  if (size == 0 || !IsStop(text.data()[size - 1])) {
+    // Cut short, or something behind the value: put the stop there.
+    text_ = base::Buffer::Allocate(size + 1);
+    if (size > 0) std::memcpy(text_.mutable_data(), text.data(), size);
+    text_.mutable_data()[size++] = '\0';
+  }
+  begin_ = p_ = text_.data();
+  end_ = begin_ + size;
+  const size_t guess = size / 4 + 64;
+  entries_ = base::Buffer::Allocate(guess * sizeof(uint64_t));
+  out_begin_ = out_ = reinterpret_cast<uint64_t*>(entries_.mutable_data());
+  out_end_ = out_begin_ + guess;
+}
+
+void JsonReader::Grow() {
+  const size_t used = size();
+  base::Buffer larger = base::Buffer::Allocate(used * 2 * sizeof(uint64_t));
+  std::memcpy(larger.mutable_data(), out_begin_, used * sizeof(uint64_t));
+  entries_ = std::move(larger);
+  out_begin_ = reinterpret_cast<uint64_t*>(entries_.mutable_data());
+  out_ = out_begin_ + used;
+  out_end_ = out_begin_ + used * 2;
+}
+
+JsonReader::Outcome JsonReader::Run() {
+  // RapidJSON skips each byte of a byte-order mark by itself.
+  for (unsigned char mark : {0xEF, 0xBB, 0xBF}) {
+    if (static_cast<unsigned char>(*p_) == mark && p_ + 1 < end_) ++p_;
+  }
+  SkipSpace();
+  Next next = Next::kValue;
+  while (true) {
+    switch (next) {
+      case Next::kValue:
+        next = ReadValue();
+        break;
+      case Next::kAfterValue:
+        if (open_.empty()) return Outcome::kDone;
+        next = Advance();
+        break;
+      case Next::kRefused:
+        return Outcome::kRefused;
+      case Next::kTooDeep:
+        return Outcome::kTooDeep;
+    }
+  }
+}
+
+JsonReader::Next JsonReader::ReadValue() {
+  switch (*p_) {
+    case '[':
+      return Open(false);
+    case '{':
+      return Open(true);
+    case '"':
+      return ReadString() ? Next::kAfterValue : Next::kRefused;
+    case 't':
+      return ReadWord("true", 4, JsonKind::kTrue);
+    case 'f':
+      return ReadWord("false", 5, JsonKind::kFalse);
+    case 'n':
+      return ReadWord("null", 4, JsonKind::kNull);
+    default:
+      return ReadNumbers();
+  }
+}
+
+// Reads a number and, inside an array, all that follow it: the loop where large bodies spend their
+// time.
+JsonReader::Next JsonReader::ReadNumbers() {
+  const bool in_array = !open_.empty() && !open_.back().is_object;
+  while (true) {
+    uint64_t entry = 0;
+    const char* const stop = ScanNumber(p_, begin_, end_, &entry);
+    if (stop == nullptr) return Next::kRefused;
+    p_ = stop;
+    Push(entry);
+    if (!in_array || *p_ != ',') return Next::kAfterValue;
+    ++open_.back().count;
+    ++p_;
+    SkipSpace();
+    if ((static_cast<unsigned char>(*p_) - unsigned{'0'}) > 9 && *p_ != '-') return Next::kValue;
+  }
+}
+
+JsonReader::Next JsonReader::ReadWord(const char* word, size_t length, JsonKind kind) {
+  if (static_cast<size_t>(end_ - p_) < length || std::memcmp(p_, word, length) != 0) {
+    return Next::kRefused;
+  }
+  p_ += length;
+  Push(JsonTape::Entry(kind, 0));
+  return Next::kAfterValue;
+}
+
+JsonReader::Next JsonReader::Open(bool is_object) {
+  if (open_.size() == max_depth_) return Next::kTooDeep;
+  const size_t at = size();
+  Push(0);
+  Push(0);
+  ++p_;
+  SkipSpace();
+  open_.push_back({at, 0, is_object});
+  if (*p_ == (is_object ? '}' : ']')) return Close();
+  open_.back().count = 1;
+  if (is_object && !ReadKey()) return Next::kRefused;
+  return Next::kValue;
+}
+
+JsonReader::Next JsonReader::Advance() {
+  if (p_ == end_) return Next::kRefused;
+  SkipSpace();
+  Frame& frame = open_.back();
+  if (*p_ == ',') {
+    ++frame.count;
+    ++p_;
+    SkipSpace();
+    if (frame.is_object && !ReadKey()) return Next::kRefused;
+    return Next::kValue;
+  }
+  if (*p_ == (frame.is_object ? '}' : ']')) return Close();
+  return Next::kRefused;
+}
+
+JsonReader::Next JsonReader::Close() {
+  const Frame frame = open_.back();
+  open_.pop_back();
+  ++p_;
+  out_begin_[frame.at] =
+      JsonTape::Entry(frame.is_object ? JsonKind::kObject : JsonKind::kArray, size());
+  out_begin_[frame.at + 1] = frame.count;
+  return Next::kAfterValue;
+}
+
+bool JsonReader::ReadKey() {
+  if (*p_ != '"' || !ReadString() || p_ == end_) return false;
+  SkipSpace();
+  if (*p_ != ':') return false;
+  ++p_;
+  SkipSpace();
+  return true;
+}
+
+bool JsonReader::ReadString() {
+  const char* const first = ++p_;
+  uint64_t escaped = 0;
+  while (p_ < end_) {
+    if (end_ - p_ >= 8) {
+      const uint64_t marks = MarkSpecial(p_);
+      p_ += marks == 0 ? 8 : std::countr_zero(marks) / 8;
+      if (marks == 0) continue;
+    }
+    const char c = *p_;
+    if (c == '"') {
+      Push(JsonTape::Entry(JsonKind::kString, static_cast<uint64_t>(first - begin_)));
+      Push(static_cast<uint64_t>(p_ - first) | escaped);
+      ++p_;
+      return true;
+    }
+    if (static_cast<unsigned char>(c) < 0x20) return false;
+    if (c == '\\') {
+      escaped = JsonTape::kEscapedFlag;
+      if (!SkipEscape()) return false;
+    } else {
+      ++p_;
+    }
+  }
+  return false;
+}
+
+// Steps over one escape sequence; a high surrogate must be followed by its partner, a low one may
+// stand alone.
+bool JsonReader::SkipEscape() {
+  if (end_ - p_ < 2) return false;
+  if (p_[1] != 'u') {
+    const bool known = std::string_view("\"\\/bfnrt").find(p_[1]) != std::string_view::npos;
+    p_ += 2;
+    return known;
+  }
+  bool is_second = false;
+  while (true) {
+    if (end_ - p_ < 6 || p_[0] != '\\' || p_[1] != 'u') return false;
+    unsigned code = 0;
+    for (int i = 2; i < 6; ++i) {
+      const unsigned digit = HexDigit(p_[i]);
+      if (digit > 15) return false;
+      code = code * 16 + digit;
+    }
+    if (is_second && (code < 0xDC00 || code > 0xDFFF)) return false;
+    p_ += 6;
+    if (is_second || code < 0xD800 || code > 0xDBFF) return true;
+    is_second = true;
+  }
+}
+
+}  // namespace baton::codec::rest

@@ -1,0 +1,77 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "base/buffer.h"
+#include "codec/rest/json_tape.h"
+
+namespace baton::codec::rest {
+
+inline unsigned HexDigit(char c) {
+  if (c >= '0' && c <= '9') return static_cast<unsigned>(c - '0');
+  const char lower = static_cast<char>(c | 0x20);
+  return lower >= 'a' && lower <= 'f' ? static_cast<unsigned>(lower - 'a' + 10) : 16;
+}
+
+// Writes a tape in one pass over the text, without recursion. It only says whether it took the
+// text: what is wrong with a refused one is for RapidJSON to word.
+//
+// Threads: confined to one. Owner: JsonTape::Read, for one call.
+class JsonReader {
+ public:
+  enum class Outcome { kDone, kRefused, kTooDeep };
+
+  JsonReader(const base::Buffer& text, int max_depth);
+
+  Outcome Run();
+
+  // Where it stopped.
+  size_t offset() const { return static_cast<size_t>(p_ - begin_); }
+  const base::Buffer& text() const { return text_; }
+  base::Buffer entries() const { return entries_.Slice(0, size() * sizeof(uint64_t)); }
+  size_t size() const { return static_cast<size_t>(out_ - out_begin_); }
+
+ private:
+  // What stands at p_ now.
+  enum class Next { kValue, kAfterValue, kRefused, kTooDeep };
+
+  struct Frame {
+    size_t at;
+    uint64_t count;
+    bool is_object;
+  };
+
+  Next ReadValue();
+  Next ReadNumbers();
+  Next ReadWord(const char* word, size_t length, JsonKind kind);
+  Next Open(bool is_object);
+  Next Advance();
+  Next Close();
+  bool ReadKey();
+  bool ReadString();
+  bool SkipEscape();
+
+  void SkipSpace() {
+    while (*p_ == ' ' || *p_ == '\n' || *p_ == '\t' || *p_ == '\r') ++p_;
+  }
+  void Push(uint64_t entry) {
+    if (out_ == out_end_) Grow();
+    *out_++ = entry;
+  }
+  void Grow();
+
+  base::Buffer text_;
+  base::Buffer entries_;
+  const char* begin_ = nullptr;
+  const char* end_ = nullptr;
+  const char* p_ = nullptr;
+  uint64_t* out_begin_ = nullptr;
+  uint64_t* out_ = nullptr;
+  uint64_t* out_end_ = nullptr;
+  size_t max_depth_;
+  std::vector<Frame> open_;
+};
+
+}  // namespace baton::codec::rest
