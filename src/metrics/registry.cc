@@ -59,7 +59,16 @@ Registry::Cell& Registry::GetCell(Family& family, const Labels& labels) {
 Registry::Cell& Registry::CounterCell(std::string_view family, std::string_view help,
                                       const Labels& labels) {
   Cell& cell = GetCell(GetFamily(family, help, Type::kCounter, labels), labels);
+  BATON_CHECK(!cell.read);
   if (cell.counter == nullptr) cell.counter = std::make_shared<Counter>();
+  return cell;
+}
+
+Registry::Cell& Registry::GaugeCell(std::string_view family, std::string_view help,
+                                    const Labels& labels) {
+  Cell& cell = GetCell(GetFamily(family, help, Type::kGauge, labels), labels);
+  BATON_CHECK(!cell.read);  // a callback already says what this series is
+  if (cell.gauge == nullptr) cell.gauge = std::make_shared<Gauge>();
   return cell;
 }
 
@@ -82,8 +91,7 @@ Counter& Registry::GetCounter(std::string_view family, std::string_view help,
 
 Gauge& Registry::GetGauge(std::string_view family, std::string_view help, const Labels& labels) {
   base::MutexLock lock(mutex_);
-  Cell& cell = GetCell(GetFamily(family, help, Type::kGauge, labels), labels);
-  if (cell.gauge == nullptr) cell.gauge = std::make_shared<Gauge>();
+  Cell& cell = GaugeCell(family, help, labels);
   cell.referenced = true;
   return *cell.gauge;
 }
@@ -100,6 +108,12 @@ std::shared_ptr<Counter> Registry::ShareCounter(std::string_view family, std::st
                                                 const Labels& labels) {
   base::MutexLock lock(mutex_);
   return CounterCell(family, help, labels).counter;
+}
+
+std::shared_ptr<Gauge> Registry::ShareGauge(std::string_view family, std::string_view help,
+                                            const Labels& labels) {
+  base::MutexLock lock(mutex_);
+  return GaugeCell(family, help, labels).gauge;
 }
 
 std::shared_ptr<Histogram> Registry::ShareHistogram(std::string_view family, std::string_view help,

@@ -38,6 +38,8 @@ class Registry {
   // holder.
   std::shared_ptr<Counter> ShareCounter(std::string_view family, std::string_view help,
                                         const Labels& labels);
+  std::shared_ptr<Gauge> ShareGauge(std::string_view family, std::string_view help,
+                                    const Labels& labels);
   std::shared_ptr<Histogram> ShareHistogram(std::string_view family, std::string_view help,
                                             const Labels& labels,
                                             const std::vector<double>& bounds);
@@ -63,6 +65,8 @@ class Registry {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Cell& GetCell(Family& family, const Labels& labels) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Cell& CounterCell(std::string_view family, std::string_view help, const Labels& labels)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  Cell& GaugeCell(std::string_view family, std::string_view help, const Labels& labels)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Cell& HistogramCell(std::string_view family, std::string_view help, const Labels& labels,
                       const std::vector<double>& bounds) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

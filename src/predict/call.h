@@ -32,9 +32,9 @@ class Cancellation {
 
 // What a request brings besides its tensors.
 struct CallContext {
-  absl::Time arrival;
+  absl::Time arrival = {};
   absl::Time deadline = absl::InfiniteFuture();
-  std::shared_ptr<Cancellation> cancellation;  // may be null: cannot be cancelled
+  std::shared_ptr<Cancellation> cancellation = {};  // may be null: cannot be cancelled
   // True when the caller is a loop thread that is free to compute now; lets small models run
   // without a hop.
   bool may_run_inline = false;

@@ -15,7 +15,8 @@ namespace baton::service {
 
 // A request that has found its model: a lease on the version, and the way to run it. Movable.
 //
-// Threads: one at a time. The lease ends with the session or, after Run, when the sink's callback has returned.
+// Threads: one at a time. The lease ends with the session or, after Run, when the sink's callback
+// has returned.
 class Session {
  public:
   const lifecycle::ServableId& id() const { return handle_->id(); }
@@ -23,9 +24,9 @@ class Session {
   const engine::Model& model() const { return handle_->model(); }
   const lifecycle::ServableHandle& handle() const { return handle_; }
 
-  // Checks the request against its signature (dtypes; shapes are the graph's business) and hands it to the version's
-  // predictor stack. `request.signature` must come from signatures(). The callback runs exactly once: before Run
-  // returns, or later on another thread.
+  // Checks the request against its signature (dtypes; shapes are the graph's business) and hands it
+  // to the version's predictor stack. `request.signature` must come from signatures(). The callback
+  // runs exactly once: before Run returns, or later on another thread.
   void Run(predict::CallContext context, predict::PredictRequest request,
            predict::ResponseSink::Callback done) &&;
 

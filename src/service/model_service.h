@@ -14,14 +14,16 @@
 
 namespace baton::service {
 
-// Status of versions: what GetModelStatus over gRPC and GET /v1/models/... ask. Labels are ignored, as in TFS.
+// Status of versions: what GetModelStatus over gRPC and GET /v1/models/... ask. Labels are ignored,
+// as in TFS.
 //
 // Threads: thread-safe. Owner: server/. Errors: contract §3.8.
 class ModelService {
  public:
   explicit ModelService(const lifecycle::StateMonitor* monitor) : monitor_(monitor) {}
 
-  absl::StatusOr<std::vector<lifecycle::VersionStatus>> Status(const predict::ModelSpec& spec) const;
+  absl::StatusOr<std::vector<lifecycle::VersionStatus>> Status(
+      const predict::ModelSpec& spec) const;
 
  private:
   const lifecycle::StateMonitor* monitor_;
@@ -29,10 +31,12 @@ class ModelService {
 
 // Whether this process should get traffic. Ready from the end of start-up until the drain begins.
 //
-// Threads: thread-safe. Owner: server/.
+// Threads: ready() is thread-safe; SetReady is called by one thread at a time. Owner: server/.
+// Errors: none.
 class Health {
  public:
   bool ready() const { return ready_.load(std::memory_order_acquire); }
+  // Tells the listeners when it changes something.
   void SetReady(bool ready);
   // `listener` runs on the thread that changes the state. REQUIRES: before the first SetReady.
   void AddListener(absl::AnyInvocable<void(bool)> listener);
