@@ -9,16 +9,19 @@
 
 namespace baton::lifecycle {
 
-// One entry of a model configuration (ModelConfig), already checked for form: name and path may still be wrong.
+// One entry of a model configuration (ModelConfig), already checked for form: name and path may
+// still be wrong.
 struct ModelConfig {
   std::string name;
   std::string base_path;
-  std::string platform;  // "tensorflow"; empty when the file said nothing
+  std::string platform;  // model_platform as given; empty when the file said nothing
   VersionPolicy policy = LatestVersions{};
   std::map<std::string, int64_t> labels;
-  bool has_logging = false;          // logging_config was given
-  // What the deprecated model_type field said: platform was derived from it, or both were set (an error to report).
+  bool has_logging = false;  // logging_config was given
+  // The deprecated model_type field, which ConfigApplier reads as a platform; setting both is an
+  // error it reports.
   enum class TypeField { kUnset, kTensorflow, kOther } type_field = TypeField::kUnset;
+  int32_t type_number = 0;  // model_type's number, for the error text of kOther
   bool operator==(const ModelConfig&) const = default;
 };
 

@@ -12,8 +12,8 @@ namespace baton::lifecycle {
 
 // One loaded version, ready to answer: the model, and the predictor stack over it. Immutable.
 //
-// Threads: thread-safe. Owner: the manager and every outstanding ServableHandle share it; when the last lets go it is
-// destroyed on the reaper, never on a request thread.
+// Threads: thread-safe. Owner: the manager and every outstanding ServableHandle share it; when the
+// last lets go it is destroyed on the reaper, never on a request thread.
 class Servable {
  public:
   // The predictor dies before the model it runs on.
@@ -43,8 +43,8 @@ using ServableHandle = std::shared_ptr<const Servable>;
 
 // Makes a servable out of a version directory: picks the engine, loads, builds the predictor stack.
 //
-// Threads: Load is called on load threads, several at once. Owner: server/. Errors: what the engine says; a Load may be
-// repeated after an error.
+// Threads: Load is called on load threads, several at once. Owner: server/. Errors: what the engine
+// says; a Load may be repeated after an error.
 class ServableFactory {
  public:
   virtual ~ServableFactory() = default;

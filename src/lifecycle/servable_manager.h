@@ -24,11 +24,12 @@ struct DesiredVersion {
   std::string path;
 };
 
-// Makes observed equal desired: loads what should serve, retires what should not, and publishes the result. All state
-// lives on one loop thread; loads run on `load_executor`, destruction on `reaper`, both report back as events.
+// Makes observed equal desired: loads what should serve, retires what should not, and publishes the
+// result. All state lives on one loop thread; loads run on `load_executor`, destruction on
+// `reaper`, both report back as events.
 //
-// Threads: thread-safe façade over a single writer. Owner: server/. Errors: none to callers; every version's fate is in
-// the StateMonitor.
+// Threads: thread-safe façade over a single writer. Owner: server/. Errors: none to callers; every
+// version's fate is in the StateMonitor.
 class ServableManager {
  public:
   struct Options {
@@ -37,7 +38,7 @@ class ServableManager {
     const base::Clock* clock = &base::Clock::Real();
   };
 
-  // Everything is borrowed and outlives the manager.
+  // Everything is borrowed and outlives the manager; the executors also every ServableHandle.
   ServableManager(Options options, ServableFactory* factory, ServableRegistry* registry,
                   StateMonitor* monitor, base::Executor* load_executor, base::Executor* reaper);
   ~ServableManager();  // Stop()
@@ -45,12 +46,19 @@ class ServableManager {
   // Replaces what `name` should serve; an empty list retires the model.
   void SetDesired(const std::string& name, std::vector<DesiredVersion> versions);
 
-  // Replaces every label of every model in one publication. Checks and their errors: contract §5.8;
-  // `allow_unavailable` is --allow_version_labels_for_unavailable_models.
-  absl::Status SetLabels(std::map<std::string, std::map<std::string, int64_t>> labels,
-                         bool allow_unavailable);
+  // label -> version, by model.
+  using Labels = std::map<std::string, std::map<std::string, int64_t>>;
 
-  // Retires everything, waits until nothing is loaded or `deadline` has passed, and ends the loop.
+  // Replaces every label of every model in one publication, or none. Checks and their errors:
+  // contract §5.8; `allow_unavailable` is --allow_version_labels_for_unavailable_models. Waits for
+  // the loop thread: not to be called from a StateMonitor listener. kCancelled when stopped.
+  absl::Status SetLabels(Labels labels, bool allow_unavailable);
+  // Whether SetLabels would succeed now.
+  absl::Status CheckLabels(Labels labels, bool allow_unavailable);
+
+  // Retires everything, waits until nothing is loaded or `deadline` has passed, and ends the loop:
+  // later calls do nothing. Versions whose handles are still out are destroyed on the reaper when
+  // these die.
   void Stop(absl::Time deadline = absl::InfiniteFuture());
 
  private:

@@ -19,14 +19,15 @@ namespace baton::lifecycle {
 struct Catalog {
   std::map<std::string, std::map<int64_t, std::shared_ptr<Servable>>> models;
   std::map<std::string, std::map<std::string, int64_t>> labels;
-  // False until a configuration with models was applied: labels then answer kUnavailable.
+  // False until a model list was applied: labels then answer kUnavailable.
   bool labels_ready = false;
 };
 
 // The read side of the manager: resolves a request's ModelSpec to a lease.
 //
-// Threads: Resolve is thread-safe and takes no shared lock (base::HotSwap). Publish: the manager only.
-// Owner: server/. Errors of Resolve are those of the contract, §3.2: kNotFound, kInvalidArgument, kUnavailable.
+// Threads: Resolve is thread-safe and takes no shared lock (base::HotSwap). Publish: the manager
+// only. Owner: server/. Errors of Resolve are those of the contract, §3.2: kNotFound,
+// kInvalidArgument, kUnavailable.
 class ServableRegistry {
  public:
   ServableRegistry();

@@ -16,7 +16,14 @@
 namespace baton::lifecycle {
 
 // The public states, with GetModelStatus's numbers.
-enum class VersionState { kUnknown = 0, kStart = 10, kLoading = 20, kAvailable = 30, kUnloading = 40, kEnd = 50 };
+enum class VersionState {
+  kUnknown = 0,
+  kStart = 10,
+  kLoading = 20,
+  kAvailable = 30,
+  kUnloading = 40,
+  kEnd = 50
+};
 
 std::string_view Name(VersionState state);  // "AVAILABLE"
 
@@ -26,9 +33,11 @@ struct VersionStatus {
   absl::Status status;  // not OK only for kEnd after a failure
 };
 
-// Remembers the latest state of every version this process ever managed, and tells listeners of changes.
+// Remembers the latest state of every version this process ever managed, and tells listeners of
+// changes.
 //
-// Threads: thread-safe; listeners run on the caller of Update, outside the lock, in order. Owner: server/.
+// Threads: thread-safe; listeners run on the caller of Update, outside the lock, in order. Owner:
+// server/.
 class StateMonitor {
  public:
   using Listener = absl::AnyInvocable<void(const ServableId&, const VersionStatus&)>;
@@ -46,7 +55,8 @@ class StateMonitor {
 
  private:
   mutable base::Mutex mutex_;
-  std::map<std::string, std::map<int64_t, VersionStatus>, std::less<>> states_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::string, std::map<int64_t, VersionStatus>, std::less<>> states_
+      ABSL_GUARDED_BY(mutex_);
   std::vector<Listener> listeners_;
 };
 

@@ -12,11 +12,13 @@
 
 namespace baton::lifecycle {
 
-// Looks at base paths and tells the manager which versions should serve: one poll loop over all models, woken early by
-// the store's watch. Only settled versions are desired (a version that is still being copied waits), except that a
-// version already desired stays so. One model's missing base path never holds up another's.
+// Looks at base paths and tells the manager which versions should serve: one poll loop over all
+// models, woken early by the store's watch. Only settled versions are desired (a version that is
+// still being copied waits), except that a version already desired stays so. One model's missing
+// base path never holds up another's.
 //
-// Threads: thread-safe façade over its own poll thread. Owner: server/. Errors: logged with the contract's texts (§5.1).
+// Threads: thread-safe façade over its own poll thread. Owner: server/. Errors: logged with the
+// contract's texts (§5.1).
 class StoreSource {
  public:
   struct Options {
@@ -35,7 +37,8 @@ class StoreSource {
     bool operator==(const Model&) const = default;
   };
 
-  // Replaces the set of models. Those left out are un-desired at once; new and changed ones are polled at once.
+  // Replaces the set of models. Those left out are un-desired at once; new and changed ones are
+  // polled at once.
   void SetModels(std::map<std::string, Model> models);
 
  private:

@@ -21,8 +21,8 @@ struct TransitionAction {
   bool operator==(const TransitionAction&) const = default;
 };
 
-// Availability-preserving (contract §5.5): the old version serves until a new one is ready. Pure and idempotent: at
-// most one action for one model's versions; called again after each step.
+// Availability-preserving (contract §5.5): the old version serves until a new one is ready. Pure
+// and idempotent: at most one action for one model's versions; called again after each step.
 std::optional<TransitionAction> NextTransition(std::span<const VersionSnapshot> versions);
 
 }  // namespace baton::lifecycle

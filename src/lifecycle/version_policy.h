@@ -20,8 +20,8 @@ struct SpecificVersions {
 };
 using VersionPolicy = std::variant<LatestVersions, AllVersions, SpecificVersions>;
 
-// Pure. `found` in any order, without duplicates; the result is ascending. `missing` gets the specific versions that
-// were asked for and not found, when it is not null.
+// Pure. `found` in any order, without duplicates; the result is ascending. `missing` gets the
+// specific versions that were asked for and not found, when it is not null.
 std::vector<int64_t> SelectVersions(const VersionPolicy& policy, std::vector<int64_t> found,
                                     std::vector<int64_t>* missing = nullptr);
 
