@@ -81,6 +81,11 @@ class ProtocolSession {
   // The peer will send no more (it shut down its half, or closed). True: answers are still under
   // way and wanted, wait for finished(); false: close after flushing.
   virtual bool OnEndOfInput() { return false; }
+  // False: enough waits already; nothing is read from the socket until answers have left.
+  virtual bool wants_input() const { return true; }
+  // True: the peer may still be sending what nobody will read. A connection that closed at once
+  // would reset the peer, which might then never see its answer; so it lingers.
+  virtual bool leaves_input_unread() const { return false; }
   // True when nothing is left to say and the connection may be closed.
   virtual bool finished() const = 0;
   // No new requests from here on; those under way are answered (GOAWAY, "Connection: close").

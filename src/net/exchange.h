@@ -28,6 +28,7 @@ class Headers {
   void Add(std::string name, std::string value) {
     fields_.push_back({std::move(name), std::move(value)});
   }
+  void Reserve(size_t fields) { fields_.reserve(fields); }
   // The first field of that name, or nullptr.
   const std::string* Find(std::string_view name) const;
   const std::vector<Header>& fields() const { return fields_; }
@@ -40,30 +41,37 @@ class Headers {
 struct Request {
   Protocol protocol = Protocol::kHttp11;
   std::string method;  // "POST"
-  std::string target;  // path, query and fragment as sent, after the authority; still percent-encoded
+  // Path, query and fragment as sent, after the authority; still percent-encoded.
+  std::string target;
   Headers headers;
   base::Buffer body;  // whole and contiguous; empty for streaming handlers
 };
 
-// Headers are written in this order after the protocol's own. `body` is written without copying large parts.
+// Headers are written in this order after the protocol's own. `body` is written without copying
+// large parts.
 struct Response {
   int status = 200;
-  std::vector<Header> headers;
-  std::vector<base::Buffer> body;
-  std::vector<Header> trailers;  // HTTP/2 only
-  bool close = false;            // HTTP/1: end the connection after this answer
+  std::vector<Header> headers = {};
+  std::vector<base::Buffer> body = {};
+  std::vector<Header> trailers = {};  // HTTP/2 only
+  bool close = false;                 // HTTP/1: end the connection after this answer
 };
 
 // One request and its one answer, the same for HTTP/1.1 and HTTP/2.
 //
-// Life: created by a connection when the request's headers are complete; handed to the RequestHandler; kept alive by
-// whoever holds the shared_ptr. The connection may die first: answers then go nowhere, and cancelled() is true.
+// Life: created by a connection when the request's headers are complete; handed to the
+// RequestHandler; kept alive by whoever holds the shared_ptr. The connection may die first: answers
+// then go nowhere, and cancelled() is true.
 //
-// Threads: request() is immutable once the handler has it. Respond, Write and Finish may be called on any thread (they
-// hop to the loop when needed; on the loop thread they act at once, the bytes leave at the end of the turn). OnCancel
-// and loop() timers: loop thread only. cancelled(): any thread.
-// Errors: none to the caller; answering twice keeps the first answer; an exchange that is dropped unanswered answers
-// 500 (HTTP/1) or resets its stream with INTERNAL_ERROR (HTTP/2).
+// Threads: request() is immutable once the handler has it. Respond, Write and Finish may be called
+// on any thread (they hop to the loop when needed; on the loop thread they act at once, the bytes
+// leave at the end of the turn). OnCancel and loop() timers: loop thread only. cancelled(): any
+// thread.
+//
+// Owner: shared by whoever works on the answer. No exchange may outlive the net::Server.
+//
+// Errors: none to the caller; answering twice keeps the first answer; an exchange that is dropped
+// unanswered answers 500 (HTTP/1) or resets its stream with INTERNAL_ERROR (HTTP/2).
 class Exchange : public std::enable_shared_from_this<Exchange> {
  public:
   virtual ~Exchange() = default;
@@ -79,7 +87,8 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
   // The whole answer.
   virtual void Respond(Response response) = 0;
 
-  // A streamed answer (HTTP/2): headers, any number of parts, then the trailers. Not to be mixed with Respond.
+  // A streamed answer (HTTP/2): headers, any number of parts, then the trailers. Not to be mixed
+  // with Respond.
   virtual void StartStream(int status, std::vector<Header> headers) = 0;
   virtual void Write(base::Buffer part) = 0;
   virtual void Finish(std::vector<Header> trailers) = 0;
@@ -90,7 +99,8 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
 
 using ExchangePtr = std::shared_ptr<Exchange>;
 
-// Reads the body of one streaming request as it arrives. Loop thread only; dies when the stream ends.
+// Reads the body of one streaming request as it arrives. Loop thread only; dies when the stream
+// ends.
 class StreamReader {
  public:
   virtual ~StreamReader() = default;
@@ -109,15 +119,18 @@ class RequestHandler {
   // The request is complete, its body in request().body.
   virtual void OnRequest(ExchangePtr exchange) = 0;
 
-  // Asked when the headers are complete: a reader takes the body part by part, and OnRequest is not called.
+  // Asked when the headers are complete: a reader takes the body part by part, and OnRequest is not
+  // called.
   virtual std::unique_ptr<StreamReader> OnStream(const ExchangePtr& exchange) { return nullptr; }
 
-  // Most body bytes this request may bring; above it OnBodyTooLarge answers and the rest is thrown away.
+  // Most body bytes this request may bring; above it OnBodyTooLarge answers and the rest is thrown
+  // away.
   virtual uint64_t MaxBodyBytes(const Request& request) { return uint64_t{1} << 31; }
   virtual void OnBodyTooLarge(ExchangePtr exchange, uint64_t limit) = 0;
 
-  // Given the first bytes of a large body: an offset in the body that should come to lie on a 64-byte boundary, so that
-  // tensor bytes inside the message can be used where they are. 0: no wish.
+  // Given the first bytes of a large body: an offset in the body that should come to lie on a
+  // 64-byte boundary, so that tensor bytes inside the message can be used where they are. 0: no
+  // wish.
   virtual size_t AlignedOffset(const Request& request, std::string_view first_bytes) { return 0; }
 };
 
