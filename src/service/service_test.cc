@@ -29,9 +29,13 @@ class InferenceServiceTest : public ::testing::Test {
   // Publishes model "m" version 3, whose runs do what `script` says.
   std::weak_ptr<lifecycle::Servable> Publish(predict::ScriptedModel::Script script) {
     auto model = std::make_unique<predict::ScriptedModel>(std::move(script));
-    model_ = model.get();
     auto leaf = std::make_unique<predict::EnginePredictor>(predict::EnginePredictor::Options{},
                                                            model.get());
+    return Publish(std::move(model), std::move(leaf));
+  }
+  std::weak_ptr<lifecycle::Servable> Publish(std::unique_ptr<predict::ScriptedModel> model,
+                                             std::unique_ptr<predict::Predictor> leaf) {
+    model_ = model.get();
     auto servable = std::make_shared<lifecycle::Servable>(lifecycle::ServableId{"m", 3},
                                                           std::move(model), std::move(leaf));
     lifecycle::Catalog catalog;
@@ -102,6 +106,28 @@ TEST_F(InferenceServiceTest, KeepsTheVersionUntilTheRunHasEnded) {
   EXPECT_FALSE(servable.expired());
   gate.Open();
   run.join();
+  EXPECT_TRUE(answers_.WaitFor(1)[0].ok());
+  EXPECT_TRUE(servable.expired());
+}
+
+// Answers later: hands its one call to the test.
+class DeferringPredictor final : public predict::Predictor {
+ public:
+  explicit DeferringPredictor(predict::PredictCall* call) : call_(call) {}
+  void Predict(predict::PredictCall call) override { *call_ = std::move(call); }
+
+ private:
+  predict::PredictCall* const call_;
+};
+
+TEST_F(InferenceServiceTest, KeepsTheVersionUntilALateAnswerIsOut) {
+  predict::PredictCall call;
+  const auto servable = Publish(std::make_unique<predict::ScriptedModel>(),
+                                std::make_unique<DeferringPredictor>(&call));
+  Run(*service_.Begin({.name = "m"}), model_->NewRequest());
+  registry_.Publish({});
+  EXPECT_FALSE(servable.expired());
+  call.sink.Finish(predict::PredictResponse());
   EXPECT_TRUE(answers_.WaitFor(1)[0].ok());
   EXPECT_TRUE(servable.expired());
 }
