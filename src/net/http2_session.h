@@ -35,6 +35,7 @@ class Http2Session final : public ProtocolSession {
 
   bool OnBytes(std::string_view bytes) override;
   void CollectOutput(OutputQueue& out, size_t room) override;
+  bool leaves_input_unread() const override { return final_goaway_sent_ || cut_off_ || broken_; }
   bool finished() const override;
   void StartDrain() override;
   void OnClosed() override;
@@ -56,6 +57,8 @@ class Http2Session final : public ProtocolSession {
   int OnHeader(const nghttp2_frame& frame, std::string_view name, std::string_view value);
   int OnFrame(const nghttp2_frame& frame);
   int OnData(uint8_t flags, int32_t stream_id, std::string_view bytes);
+  static ssize_t ReadCallback(nghttp2_session*, int32_t, uint8_t*, size_t length,
+                              uint32_t* data_flags, nghttp2_data_source* source, void* self);
   ssize_t ReadParts(Http2Stream& stream, size_t length, uint32_t* data_flags);
   int SendData(const nghttp2_frame& frame, const uint8_t* frame_header, size_t length,
                Http2Stream& stream);
@@ -72,6 +75,7 @@ class Http2Session final : public ProtocolSession {
   void SubmitTrailers(int32_t stream_id, const std::vector<Header>& trailers);
   void SubmitParts(Http2Stream& stream);
   void SubmitFinalGoaway();
+  void OnPingAnswer(const uint8_t* opaque);
   void CountControlFrame();
 
   Http2Stream* Find(int32_t stream_id) const;

@@ -568,6 +568,7 @@ std::vector<FloodCase> Floods() {
       {"rapid reset", request + cancel, true, 990, true},
       {"provoked resets", bad_request, true, 990, true},
       {"empty data", RawFrame(NGHTTP2_DATA, 0, 1, ""), false, 990, true},
+      {"priority", RawFrame(NGHTTP2_PRIORITY, 0, 1, {"\0\0\0\3\0", 5}), false, 990, true},
       {"continuation", RawFrame(NGHTTP2_CONTINUATION, 0, 1, RawHeaderBlock({{"x", "y"}})), false, 5,
        false},
   };
