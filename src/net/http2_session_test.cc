@@ -405,6 +405,23 @@ TEST_F(Http2SessionTest, AResetCancelsTheExchangeOnce) {
   static_cast<void>(other);
 }
 
+TEST_F(Http2SessionTest, AnAnswerLetsGoOfTheCancelWork) {
+  client_.Request("x");
+  client_.Request("x");
+  ASSERT_TRUE(Talk());
+  std::weak_ptr<int> held[2];
+  for (int i = 0; i < 2; ++i) {
+    auto owned = std::make_shared<int>(i);
+    held[i] = owned;
+    handler().exchanges[i]->OnCancel([owned] {});
+  }
+  handler().exchanges[0]->Respond(GrpcAnswer("whole"));
+  handler().exchanges[1]->StartStream(200, {});
+  handler().exchanges[1]->Finish({});
+  EXPECT_TRUE(held[0].expired());
+  EXPECT_TRUE(held[1].expired());
+}
+
 TEST_F(Http2SessionTest, AResetBeforeTheEndOfTheRequestIsForgotten) {
   const int32_t id = client_.Open();
   client_.Send(id, "half");
