@@ -10,20 +10,20 @@
 
 #include "absl/time/time.h"
 #include "base/clock.h"
-#include "base/mutex.h"
 #include "predict/predictor.h"
 #include "scheduling/batch_policy.h"
 #include "scheduling/cost_model.h"
 
 namespace baton::scheduling {
 
-class LaneScheduler;
+class LaneCore;  // what the scheduler, its threads and its lane sets share
 
 // The queues of one servable, a lane for each of its signatures. Destruction answers what is queued
 // with kUnavailable and waits for the runs on engine threads; calls hold their servable, so in good
 // order nothing is queued then.
 //
-// Threads: thread-safe. Owner: SchedulingPredictor. REQUIRES: not destroyed on an engine thread.
+// Threads: thread-safe. Owner: SchedulingPredictor; may outlive the scheduler, and then refuses
+// every call. REQUIRES: not destroyed on an engine thread.
 class LaneSet {
  public:
   struct Options {
@@ -48,10 +48,8 @@ class LaneSet {
   void Leave();
 
  private:
-  friend class LaneScheduler;  // one component: everything below is guarded by the scheduler's
-                               // mutex
-
-  // Urgent first: when the call is due, and a number that grows with every call.
+  friend class LaneCore;       // one component: its mutex guards everything below
+  friend class LaneScheduler;  // the only maker of lane sets
   using Rank = std::pair<absl::Time, uint64_t>;
   struct QueuedCall {
     predict::PredictCall call;
@@ -68,10 +66,10 @@ class LaneSet {
     absl::Time last_sweep = absl::InfinitePast();
   };
 
-  LaneSet(Options options, LaneScheduler* scheduler);
+  LaneSet(Options options, std::shared_ptr<LaneCore> core);
 
   const Options options_;
-  LaneScheduler* const scheduler_;
+  const std::shared_ptr<LaneCore> core_;
   std::vector<Lane> lanes_;
   uint32_t running_ = 0;         // counted against the limit
   uint32_t engine_threads_ = 0;  // that are inside next->Predict
@@ -82,7 +80,8 @@ class LaneSet {
 // answered without running, when an engine thread comes across them; the client of an expired call
 // is answered in time by the front end's timer.
 //
-// Threads: thread-safe. Owner: server/; outlives its LaneSets. Destruction joins the threads.
+// Threads: thread-safe; Stop and destruction by one thread, not one of its own. Owner: server/.
+// Destruction stops.
 class LaneScheduler {
  public:
   struct Options {
@@ -112,40 +111,7 @@ class LaneScheduler {
   uint32_t running_calls() const;
 
  private:
-  friend class LaneSet;  // one component, see there
-
-  using Lane = LaneSet::Lane;
-  using Node = LaneSet::Queue::node_type;
-  // Calls taken off their lanes, to be answered outside the lock.
-  using Removed = std::vector<std::pair<Node, absl::Status>>;
-
-  void RunThread();
-  void RunHead(Lane& lane) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  BatchDecision Decide(absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void TakeDeadHeads(absl::Time now, Removed& out) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void Sweep(Lane& lane, absl::Time now, Removed& out) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void TakeAll(LaneSet& set, const absl::Status& status, Removed& out)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  absl::Status Insert(Lane& lane, uint64_t input_bytes, predict::PredictCall& call, absl::Time now,
-                      Removed& dead) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  Node Take(Lane& lane, LaneSet::Queue::iterator at) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void WakeOne() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  static void Answer(Removed removed);
-
-  const Options options_;
-  mutable base::Mutex mutex_;
-  base::CondVar work_;
-  base::CondVar run_ended_;
-  std::vector<LaneSet*> sets_ ABSL_GUARDED_BY(mutex_);
-  std::vector<Lane*> active_ ABSL_GUARDED_BY(mutex_);            // with queued calls
-  std::vector<LaneSnapshot> snapshots_ ABSL_GUARDED_BY(mutex_);  // of active_, memory reused
-  absl::Duration level_ ABSL_GUARDED_BY(mutex_);  // `used` at which a lane that was idle starts
-  uint64_t next_sequence_ ABSL_GUARDED_BY(mutex_) = 0;
-  uint64_t queued_calls_ ABSL_GUARDED_BY(mutex_) = 0;
-  uint64_t queued_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
-  uint32_t running_calls_ ABSL_GUARDED_BY(mutex_) = 0;
-  uint32_t idle_threads_ ABSL_GUARDED_BY(mutex_) = 0;
-  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  const std::shared_ptr<LaneCore> core_;
   std::vector<std::thread> threads_;
 };
 

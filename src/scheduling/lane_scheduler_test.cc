@@ -315,6 +315,17 @@ TEST_F(LaneSchedulerTest, AnswersTheQueuedOnesWhenItStopsAndRefusesNewOnes) {
   EXPECT_THAT(std::string(base::Message(refused)), HasSubstr("model \"m\" version 3"));
 }
 
+TEST_F(LaneSchedulerTest, ALaneSetMayOutliveTheSchedulerAndRefusesThen) {
+  ScriptedPredictor next;
+  auto scheduler = std::make_unique<LaneScheduler>(Options(1));
+  auto lanes = scheduler->NewLanes(Lanes(&next, 1));
+  scheduler.reset();
+  lanes->Submit(0, 0, NewCall());
+  EXPECT_EQ(answers_.WaitFor(1)[0].code(), absl::StatusCode::kUnavailable);
+  EXPECT_TRUE(lanes->TryEnter());
+  lanes->Leave();
+}
+
 TEST_F(LaneSchedulerTest, ALaneSetWaitsForItsRunsAndAnswersItsQueue) {
   Gate gate;
   bool run_ended = false;
