@@ -33,7 +33,7 @@ class LaneCore {
   const base::Clock& clock() const { return *options_.clock; }
 
   void Add(LaneSet* set) ABSL_LOCKS_EXCLUDED(mutex_);
-  // Answers what is queued and waits for the runs.
+  // Answers what is queued, then waits for the runs.
   void Remove(LaneSet* set) ABSL_LOCKS_EXCLUDED(mutex_);
   // Takes `call` unless it returns an error.
   absl::Status Insert(Lane& lane, uint64_t input_bytes, predict::PredictCall& call, absl::Time now)
@@ -153,9 +153,10 @@ void LaneCore::Remove(LaneSet* set) {
     base::MutexLock lock(mutex_);
     TakeAll(*set, removed);
     std::erase(sets_, set);
-    while (set->engine_threads_ > 0) run_ended_.Wait(mutex_);
   }
   Answer(std::move(removed));
+  base::MutexLock lock(mutex_);
+  while (set->engine_threads_ > 0) run_ended_.Wait(mutex_);
 }
 
 absl::Status LaneCore::Insert(Lane& lane, uint64_t input_bytes, predict::PredictCall& call,

@@ -1,5 +1,6 @@
 #include "scheduling/lane_scheduler.h"
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <string>
@@ -326,9 +327,9 @@ TEST_F(LaneSchedulerTest, ALaneSetMayOutliveTheSchedulerAndRefusesThen) {
   lanes->Leave();
 }
 
-TEST_F(LaneSchedulerTest, ALaneSetWaitsForItsRunsAndAnswersItsQueue) {
+TEST_F(LaneSchedulerTest, ALaneSetAnswersItsQueueAndWaitsForItsRuns) {
   Gate gate;
-  bool run_ended = false;
+  std::atomic<bool> run_ended{false};
   ScriptedPredictor next([&](const PredictCall&) {
     gate.Pass();
     run_ended = true;
@@ -337,13 +338,16 @@ TEST_F(LaneSchedulerTest, ALaneSetWaitsForItsRunsAndAnswersItsQueue) {
   auto lanes = scheduler.NewLanes(Lanes(&next));
   lanes->Submit(0, 0, NewCall("running"));
   gate.WaitForArrivals(1);
-  lanes->Submit(0, 0, NewCall("queued"));
-  std::thread opener([&] { gate.Open(); });
+  PredictCall queued;
+  queued.sink = predict::ResponseSink([&](absl::StatusOr<predict::PredictResponse> result) {
+    EXPECT_EQ(result.status().code(), absl::StatusCode::kUnavailable);
+    gate.Open();  // so the run ends after the queue was answered
+  });
+  lanes->Submit(0, 0, std::move(queued));
   lanes.reset();
   EXPECT_TRUE(run_ended);
-  EXPECT_EQ(answers_.count(), 2u);
+  EXPECT_EQ(answers_.count(), 1u);
   EXPECT_EQ(scheduler.queued_calls(), 0u);
-  opener.join();
 }
 
 }  // namespace
