@@ -14,9 +14,9 @@
 namespace baton::engine {
 
 struct EngineRegistryOptions {
-  std::string directory;                                // empty: DefaultPluginDirectory()
-  std::string default_engine = "tensorflow";            // takes what no other engine claims
-  std::map<std::string, EngineOptions> engine_options;  // for create, by engine name
+  std::string directory;                                     // empty: DefaultPluginDirectory()
+  std::string default_engine = "tensorflow";                 // takes what no other engine claims
+  std::map<std::string, EngineOptions> engine_options = {};  // for create, by engine name
 };
 
 // Every engine the process can use: files baton_engine_<name>.so of one folder, and engines that
