@@ -69,7 +69,7 @@ JsonReader::Outcome JsonReader::Run() {
         next = ReadValue();
         break;
       case Next::kAfterValue:
-        if (open_.empty()) return Outcome::kDone;
+        if (depth_ == 0) return Outcome::kDone;
         next = Advance();
         break;
       case Next::kRefused:
@@ -99,22 +99,42 @@ JsonReader::Next JsonReader::ReadValue() {
   }
 }
 
-// Reads a number and, inside an array, all that follow it: the loop where large bodies spend their
-// time.
+// Reads a number and, inside an array, all that follow it, and the lists of numbers that follow
+// that one: the loop where large bodies spend their time.
 JsonReader::Next JsonReader::ReadNumbers() {
-  const bool in_array = !open_.empty() && !open_.back().is_object;
+  const bool is_element = in_array();
   while (true) {
     uint64_t entry = 0;
     const char* const stop = ScanNumber(p_, begin_, end_, &entry);
     if (stop == nullptr) return Next::kRefused;
     p_ = stop;
     Push(entry);
-    if (!in_array || *p_ != ',') return Next::kAfterValue;
-    ++open_.back().count;
-    ++p_;
-    SkipSpace();
-    if ((static_cast<unsigned char>(*p_) - unsigned{'0'}) > 9 && *p_ != '-') return Next::kValue;
+    if (!is_element) return Next::kAfterValue;
+    if (*p_ == ',') {
+      CountOneMore();
+      ++p_;
+      SkipSpace();
+      if (!StartsNumber(*p_)) return Next::kValue;
+    } else if (*p_ == ']') {
+      Close();
+      if (!NextListOfNumbers()) return Next::kAfterValue;
+    } else {
+      return Next::kAfterValue;
+    }
   }
+}
+
+// Steps from behind a list over ", [" to the first number of the next list, if that is what stands
+// there.
+bool JsonReader::NextListOfNumbers() {
+  if (p_ == end_ || *p_ != ',' || !in_array()) return false;
+  const char* p = p_ + 1;
+  while (*p == ' ' || *p == '\n') ++p;
+  if (*p != '[' || !StartsNumber(p[1])) return false;
+  p_ = p + 1;
+  CountOneMore();
+  PushContainer(false, 1);
+  return true;
 }
 
 JsonReader::Next JsonReader::ReadWord(const char* word, size_t length, JsonKind kind) {
@@ -126,16 +146,22 @@ JsonReader::Next JsonReader::ReadWord(const char* word, size_t length, JsonKind 
   return Next::kAfterValue;
 }
 
-JsonReader::Next JsonReader::Open(bool is_object) {
-  if (open_.size() == max_depth_) return Next::kTooDeep;
+void JsonReader::PushContainer(bool is_object, uint64_t count) {
   const size_t at = size();
-  Push(0);
-  Push(0);
+  Push(JsonTape::Entry(in_object_ ? JsonKind::kObject : JsonKind::kArray, open_));
+  Push(count);
+  open_ = at;
+  in_object_ = is_object;
+  ++depth_;
+}
+
+JsonReader::Next JsonReader::Open(bool is_object) {
+  if (depth_ == max_depth_) return Next::kTooDeep;
   ++p_;
   SkipSpace();
-  open_.push_back({at, 0, is_object});
-  if (*p_ == (is_object ? '}' : ']')) return Close();
-  open_.back().count = 1;
+  const bool is_empty = *p_ == (is_object ? '}' : ']');
+  PushContainer(is_object, is_empty ? 0 : 1);
+  if (is_empty) return Close();
   if (is_object && !ReadKey()) return Next::kRefused;
   return Next::kValue;
 }
@@ -143,25 +169,23 @@ JsonReader::Next JsonReader::Open(bool is_object) {
 JsonReader::Next JsonReader::Advance() {
   if (p_ == end_) return Next::kRefused;
   SkipSpace();
-  Frame& frame = open_.back();
   if (*p_ == ',') {
-    ++frame.count;
+    CountOneMore();
     ++p_;
     SkipSpace();
-    if (frame.is_object && !ReadKey()) return Next::kRefused;
+    if (in_object_ && !ReadKey()) return Next::kRefused;
     return Next::kValue;
   }
-  if (*p_ == (frame.is_object ? '}' : ']')) return Close();
-  return Next::kRefused;
+  return *p_ == (in_object_ ? '}' : ']') ? Close() : Next::kRefused;
 }
 
 JsonReader::Next JsonReader::Close() {
-  const Frame frame = open_.back();
-  open_.pop_back();
   ++p_;
-  out_begin_[frame.at] =
-      JsonTape::Entry(frame.is_object ? JsonKind::kObject : JsonKind::kArray, size());
-  out_begin_[frame.at + 1] = frame.count;
+  const uint64_t around = out_begin_[open_];
+  out_begin_[open_] = JsonTape::Entry(in_object_ ? JsonKind::kObject : JsonKind::kArray, size());
+  open_ = JsonTape::Payload(around);
+  in_object_ = JsonTape::KindOf(around) == JsonKind::kObject;
+  --depth_;
   return Next::kAfterValue;
 }
 

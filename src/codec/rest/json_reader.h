@@ -2,7 +2,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <vector>
 
 #include "base/buffer.h"
 #include "codec/rest/json_tape.h"
@@ -37,17 +36,15 @@ class JsonReader {
   // What stands at p_ now.
   enum class Next { kValue, kAfterValue, kRefused, kTooDeep };
 
-  struct Frame {
-    size_t at;
-    uint64_t count;
-    bool is_object;
-  };
-
   Next ReadValue();
   Next ReadNumbers();
+  bool NextListOfNumbers();
   Next ReadWord(const char* word, size_t length, JsonKind kind);
   Next Open(bool is_object);
   Next Advance();
+  void PushContainer(bool is_object, uint64_t count);
+  void CountOneMore() { ++out_begin_[open_ + 1]; }
+  bool in_array() const { return depth_ > 0 && !in_object_; }
   Next Close();
   bool ReadKey();
   bool ReadString();
@@ -55,6 +52,9 @@ class JsonReader {
 
   void SkipSpace() {
     while (*p_ == ' ' || *p_ == '\n' || *p_ == '\t' || *p_ == '\r') ++p_;
+  }
+  static bool StartsNumber(char c) {
+    return (static_cast<unsigned char>(c) - unsigned{'0'}) <= 9 || c == '-';
   }
   void Push(uint64_t entry) {
     if (out_ == out_end_) Grow();
@@ -70,8 +70,12 @@ class JsonReader {
   uint64_t* out_begin_ = nullptr;
   uint64_t* out_ = nullptr;
   uint64_t* out_end_ = nullptr;
+  // The innermost open container; its first entry leads to the one around it until Close. Its
+  // second one counts.
+  size_t open_ = 0;
+  bool in_object_ = false;
+  size_t depth_ = 0;  // number of open containers
   size_t max_depth_;
-  std::vector<Frame> open_;
 };
 
 }  // namespace baton::codec::rest

@@ -26,21 +26,30 @@ struct Decimal {
   int exponent = 0;  // of the first digit
 };
 
+constexpr char kPairs[] =
+    "00010203040506070809101112131415161718192021222324252627282930313233343536373839"
+    "40414243444546474849505152535455565758596061626364656667686970717273747576777879"
+    "8081828384858687888990919293949596979899";
+
+// The last `count` digits of a number, from the right in pairs.
+void PutDigits(uint64_t number, int count, char* out) {
+  for (; count >= 2; number /= 100) {
+    count -= 2;
+    std::memcpy(out + count, kPairs + number % 100 * 2, 2);
+  }
+  if (count == 1) *out = static_cast<char>('0' + number % 10);
+}
+
 // "%.<count>g" of a decimal, with ".0" behind whole numbers.
-char* WriteGeneral(Decimal decimal, bool negative, char* out) {
+char* WriteGeneral(const Decimal& decimal, bool negative, char* out) {
   const int precision = decimal.count;
-  while (decimal.digits % 10 == 0 && decimal.count > 1) {
-    decimal.digits /= 10;
-    --decimal.count;
-  }
   char digits[20];
-  uint64_t rest = decimal.digits;
-  for (int i = decimal.count - 1; i >= 0; --i, rest /= 10) {
-    digits[i] = static_cast<char>('0' + rest % 10);
-  }
+  PutDigits(decimal.digits, precision, digits);
+  size_t kept = static_cast<size_t>(precision);
+  while (kept > 1 && digits[kept - 1] == '0') --kept;
   if (negative) *out++ = '-';
   const int exponent = decimal.exponent;
-  const std::string_view text(digits, static_cast<size_t>(decimal.count));
+  const std::string_view text(digits, kept);
   if (exponent < -4 || exponent >= precision) {
     *out++ = text[0];
     if (text.size() > 1) {
@@ -151,11 +160,6 @@ char* WriteSpecial(double value, char* out) {
   if (std::isnan(value)) return Put("NaN", out);
   return Put(value > 0 ? "Infinity" : "-Infinity", out);
 }
-
-constexpr char kPairs[] =
-    "00010203040506070809101112131415161718192021222324252627282930313233343536373839"
-    "40414243444546474849505152535455565758596061626364656667686970717273747576777879"
-    "8081828384858687888990919293949596979899";
 
 }  // namespace
 
