@@ -2,6 +2,16 @@
 # brings its own copies, and a shared one here would be used by both (docs/adr/0001-engine-abi.md).
 find_package(Threads REQUIRED)
 find_package(absl REQUIRED)
+# Debian's CMake files name Abseil's shared libraries; the static ones lie beside them.
+get_property(_targets DIRECTORY PROPERTY IMPORTED_TARGETS)
+foreach(_target ${_targets})
+  if(_target MATCHES "^absl::")
+    get_target_property(_shared ${_target} IMPORTED_LOCATION_NONE)
+    if(_shared MATCHES "^(.*)\\.so(\\.[0-9.]+)?$")
+      set_target_properties(${_target} PROPERTIES IMPORTED_LOCATION_NONE "${CMAKE_MATCH_1}.a")
+    endif()
+  endif()
+endforeach()
 find_package(ZLIB REQUIRED)
 find_package(OpenSSL REQUIRED)
 

@@ -105,14 +105,14 @@ class Server::Parts {
         scheduler(SchedulerOptionsOf(options)),
         loader(options, &engines, &scheduler),
         load_pool({.name = "loader", .threads = CountOrCpus(options.num_load_threads), .nice = 10}),
-        state_metrics(&metrics, &monitor),
+        request_metrics(&metrics),
+        state_metrics(&metrics, &monitor, &request_metrics),
         manager(ManagerOptionsOf(options), &loader, &registry, &monitor, &load_pool, &reaper),
         source({.poll_interval = absl::Seconds(options.file_system_poll_wait_seconds)}, &store,
                &manager),
         applier(
             {.allow_labels_for_unavailable = options.allow_version_labels_for_unavailable_models},
             &source, &manager, &monitor),
-        request_metrics(&metrics),
         inference(&registry, &request_metrics),
         models(&monitor),
         prediction_service({.encoding = EncodingOf(options)}, &inference),
@@ -146,11 +146,11 @@ class Server::Parts {
   base::ThreadPool load_pool;
   lifecycle::ServableRegistry registry;
   lifecycle::StateMonitor monitor;
+  service::RequestMetrics request_metrics;
   service::ModelMetrics state_metrics;
   lifecycle::ServableManager manager;
   lifecycle::StoreSource source;
   lifecycle::ConfigApplier applier;
-  service::RequestMetrics request_metrics;
   service::InferenceService inference;
   service::ModelService models;
   service::Health health;
