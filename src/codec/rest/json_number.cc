@@ -93,14 +93,4 @@ const char* ScanRareNumber(const NumberToken& token, const char* text, const cha
   return p;
 }
 
-JsonInteger ReadLongInteger(const char* token) {
-  JsonInteger result;
-  result.negative = *token == '-';
-  const char* p = token + result.negative;
-  uint64_t magnitude = 0;
-  for (; IsDigit(*p); ++p) magnitude = magnitude * 10 + static_cast<uint64_t>(*p - '0');
-  result.bits = result.negative ? uint64_t{0} - magnitude : magnitude;
-  return result;
-}
-
 }  // namespace baton::codec::rest

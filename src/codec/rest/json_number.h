@@ -47,9 +47,6 @@ struct NumberToken {
 const char* ScanRareNumber(const NumberToken& token, const char* text, const char* end,
                            uint64_t* entry);
 
-// The value of an integer token of up to 64 bits. REQUIRES: the reader made it a kBigInt.
-JsonInteger ReadLongInteger(const char* token);
-
 // A run of digits that starts at `p`: its length and, as long as it does not overflow, its value.
 //
 // Eight bytes at a time without a branch per digit: numbers of one body differ in length, and each

@@ -4,7 +4,9 @@
 #include <cstring>
 #include <string_view>
 
+#include "base/strings.h"
 #include "codec/rest/json_number.h"
+#include "codec/rest/rapidjson_text.h"
 
 namespace baton::codec::rest {
 namespace {
@@ -27,6 +29,22 @@ uint64_t MarkSpecial(const char* p) {
 }
 
 }  // namespace
+
+absl::StatusOr<JsonTape> ReadJson(const base::Buffer& text, int max_depth) {
+  if (text.empty()) return absl::InvalidArgumentError("JSON Parse error: The document is empty");
+  JsonReader reader(text, max_depth);
+  switch (reader.Run()) {
+    case JsonReader::Outcome::kDone:
+      break;
+    case JsonReader::Outcome::kTooDeep:
+      return absl::InvalidArgumentError(
+          base::StrCat("JSON Parse error: More than ", max_depth,
+                       " levels of nesting. at offset: ", reader.offset()));
+    case JsonReader::Outcome::kRefused:
+      return ParseError(text.view(), reader.offset());
+  }
+  return reader.tape();
+}
 
 JsonReader::JsonReader(const base::Buffer& text, int max_depth)
     : text_(text), max_depth_(static_cast<size_t>(max_depth)) {

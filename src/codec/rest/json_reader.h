@@ -3,21 +3,21 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "absl/status/statusor.h"
 #include "base/buffer.h"
 #include "codec/rest/json_tape.h"
 
 namespace baton::codec::rest {
 
-inline unsigned HexDigit(char c) {
-  if (c >= '0' && c <= '9') return static_cast<unsigned>(c - '0');
-  const char lower = static_cast<char>(c | 0x20);
-  return lower >= 'a' && lower <= 'f' ? static_cast<unsigned>(lower - 'a' + 10) : 16;
-}
+// Reads a request body's text.
+// Errors: kInvalidArgument in the words of RapidJSON, which reads the text again to find them; more
+// than `max_depth` levels are refused.
+absl::StatusOr<JsonTape> ReadJson(const base::Buffer& text, int max_depth);
 
 // Writes a tape in one pass over the text, without recursion. It only says whether it took the
 // text: what is wrong with a refused one is for RapidJSON to word.
 //
-// Threads: confined to one. Owner: JsonTape::Read, for one call.
+// Threads: confined to one. Owner: ReadJson, for one call.
 class JsonReader {
  public:
   enum class Outcome { kDone, kRefused, kTooDeep };
@@ -28,11 +28,12 @@ class JsonReader {
 
   // Where it stopped.
   size_t offset() const { return static_cast<size_t>(p_ - begin_); }
-  const base::Buffer& text() const { return text_; }
-  base::Buffer entries() const { return entries_.Slice(0, size() * sizeof(uint64_t)); }
-  size_t size() const { return static_cast<size_t>(out_ - out_begin_); }
+  // What it wrote. REQUIRES: it is done.
+  JsonTape tape() const { return JsonTape(text_, entries_, size()); }
 
  private:
+  size_t size() const { return static_cast<size_t>(out_ - out_begin_); }
+
   // What stands at p_ now.
   enum class Next { kValue, kAfterValue, kRefused, kTooDeep };
 

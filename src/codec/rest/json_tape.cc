@@ -2,11 +2,6 @@
 
 #include <cstring>
 
-#include "base/strings.h"
-#include "codec/rest/json_number.h"
-#include "codec/rest/json_reader.h"
-#include "codec/rest/rapidjson_text.h"
-
 namespace baton::codec::rest {
 namespace {
 
@@ -52,27 +47,18 @@ char Unescaped(char c) {
   }
 }
 
-}  // namespace
-
-absl::StatusOr<JsonTape> JsonTape::Read(base::Buffer text, int max_depth) {
-  if (text.empty()) return absl::InvalidArgumentError("JSON Parse error: The document is empty");
-  JsonReader reader(text, max_depth);
-  switch (reader.Run()) {
-    case JsonReader::Outcome::kDone:
-      break;
-    case JsonReader::Outcome::kTooDeep:
-      return absl::InvalidArgumentError(
-          base::StrCat("JSON Parse error: More than ", max_depth,
-                       " levels of nesting. at offset: ", reader.offset()));
-    case JsonReader::Outcome::kRefused:
-      return ParseError(text.view(), reader.offset());
-  }
-  JsonTape tape;
-  tape.text_ = reader.text();
-  tape.entries_ = reader.entries();
-  tape.size_ = reader.size();
-  return tape;
+// The value of an integer token of up to 64 bits.
+JsonInteger ReadLongInteger(const char* token) {
+  JsonInteger result;
+  result.negative = *token == '-';
+  const char* p = token + result.negative;
+  uint64_t magnitude = 0;
+  for (; *p >= '0' && *p <= '9'; ++p) magnitude = magnitude * 10 + static_cast<uint64_t>(*p - '0');
+  result.bits = result.negative ? uint64_t{0} - magnitude : magnitude;
+  return result;
 }
+
+}  // namespace
 
 size_t JsonTape::next(size_t at) const {
   switch (kind(at)) {

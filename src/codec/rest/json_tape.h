@@ -5,8 +5,8 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 
-#include "absl/status/statusor.h"
 #include "base/buffer.h"
 
 namespace baton::codec::rest {
@@ -54,7 +54,10 @@ struct JsonInteger {
 // reads the body again to find them, and refuses more than `max_depth` levels.
 class JsonTape {
  public:
-  static absl::StatusOr<JsonTape> Read(base::Buffer text, int max_depth);
+  JsonTape() = default;
+  // `entries` holds `size` of them.
+  JsonTape(base::Buffer text, base::Buffer entries, size_t size)
+      : text_(std::move(text)), entries_(std::move(entries)), size_(size) {}
 
   size_t size() const { return size_; }
   const base::Buffer& text() const { return text_; }
@@ -104,6 +107,13 @@ class JsonTape {
   base::Buffer entries_;
   size_t size_ = 0;
 };
+
+// 16 for a byte that is no hexadecimal digit.
+inline unsigned HexDigit(char c) {
+  if (c >= '0' && c <= '9') return static_cast<unsigned>(c - '0');
+  const char lower = static_cast<char>(c | 0x20);
+  return lower >= 'a' && lower <= 'f' ? static_cast<unsigned>(lower - 'a' + 10) : 16;
+}
 
 // Writes the bytes a JSON string stands for to `out`, which has room for raw.size(), and returns
 // their number. REQUIRES: the reader accepted it.

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/strings/str_format.h"
+#include "codec/rest/json_reader.h"
 #include "codec/rest/tape_oracle.h"
 #include "gtest/gtest.h"
 
@@ -15,7 +16,7 @@ namespace {
 constexpr int kDepth = 1000;
 
 double ReadDouble(const std::string& token) {
-  auto tape = JsonTape::Read(base::Buffer::Copy("[" + token + "]"), kDepth);
+  auto tape = ReadJson(base::Buffer::Copy("[" + token + "]"), kDepth);
   EXPECT_TRUE(tape.ok()) << token;
   if (!tape.ok() || tape->kind(2) != JsonKind::kDouble) return -12345;
   return tape->double_at(2);
@@ -194,7 +195,7 @@ TEST(JsonTapeTest, DamagedTextsAreReadAsRapidJsonDoes) {
 }
 
 TEST(JsonTapeTest, FindTakesTheFirstMember) {
-  auto tape = JsonTape::Read(base::Buffer::Copy(R"({"b":[1,2],"a":"x","a":5})"), kDepth);
+  auto tape = ReadJson(base::Buffer::Copy(R"({"b":[1,2],"a":"x","a":5})"), kDepth);
   ASSERT_TRUE(tape.ok());
   EXPECT_EQ(tape->string_at(tape->Find(0, "a")), "x");
   EXPECT_EQ(tape->count(tape->Find(0, "b")), 2u);

@@ -4,6 +4,7 @@
 
 #include "base/status_macros.h"
 #include "base/strings.h"
+#include "codec/rest/json_reader.h"
 #include "codec/rest/json_tape.h"
 #include "codec/rest/predict_codec.h"
 #include "codec/rest/rapidjson_text.h"
@@ -226,7 +227,7 @@ PredictBody::~PredictBody() = default;
 
 absl::StatusOr<PredictBody> PredictBody::Parse(base::Buffer body) {
   auto parsed = std::make_unique<Parsed>();
-  BATON_ASSIGN_OR_RETURN(parsed->tape, JsonTape::Read(std::move(body), kMaxDepth));
+  BATON_ASSIGN_OR_RETURN(parsed->tape, ReadJson(body, kMaxDepth));
   const JsonTape& tape = parsed->tape;
   if (!tape.is_object(0)) return WrongDocument(tape, "Is not object");
   if (const size_t at = tape.Find(0, "signature_name"); at != 0) {

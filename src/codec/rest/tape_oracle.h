@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "codec/rest/json_reader.h"
 #include "codec/rest/json_tape.h"
 #include "rapidjson/encodedstream.h"
 #include "rapidjson/memorystream.h"
@@ -82,7 +83,7 @@ class TapeOracle : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, TapeOr
 
 // Empty when both readers say the same of the text; otherwise what differs.
 inline std::string Disagreement(std::string_view text, int max_depth) {
-  const auto tape = JsonTape::Read(base::Buffer::Copy(text), max_depth);
+  const auto tape = ReadJson(base::Buffer::Copy(text), max_depth);
   if (!tape.ok() && tape.status().message().find("levels of nesting") != absl::string_view::npos) {
     return "";
   }
