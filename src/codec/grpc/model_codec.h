@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,6 +21,7 @@ struct OwnedModelSpec {
   std::optional<int64_t> version;
   std::optional<std::string> label;
   std::string signature_name;
+  // Valid as long as this spec.
   predict::ModelSpec view() const;
 };
 
@@ -27,11 +29,15 @@ struct MetadataRequest {
   std::optional<OwnedModelSpec> spec;
   std::vector<std::string> fields;
 };
+// Errors, here and below: kInvalidArgument for bytes that are no such message.
 absl::StatusOr<MetadataRequest> ParseMetadataRequest(std::string_view message);
 // A serialized GetModelMetadataResponse with signature_def.
-absl::StatusOr<std::string> EncodeMetadataResponse(const lifecycle::ServableId& id, const engine::Model& model);
-// The whole REST metadata document (§4.8), wrapper and white space included.
-absl::StatusOr<std::string> MetadataJson(const lifecycle::ServableId& id, const engine::Model& model);
+absl::StatusOr<std::string> EncodeMetadataResponse(const lifecycle::ServableId& id,
+                                                   const engine::Model& model);
+// The whole REST metadata document (§4.8), wrapper and white space included. Errors: kInternal when
+// the model's signatures are no SignatureDefMap.
+absl::StatusOr<std::string> MetadataJson(const lifecycle::ServableId& id,
+                                         const engine::Model& model);
 
 struct StatusRequest {
   std::optional<OwnedModelSpec> spec;
@@ -41,13 +47,22 @@ std::string EncodeStatusResponse(const std::vector<lifecycle::VersionStatus>& ve
 // The REST status document (§4.8): 1-space indent, trailing newline.
 std::string StatusJson(const std::vector<lifecycle::VersionStatus>& versions);
 
-// ReloadConfigRequest. Errors: kInvalidArgument with the contract's text (§3.8) for anything but a model_config_list.
-absl::StatusOr<lifecycle::ModelConfigs> ParseReloadRequest(std::string_view message);
-// A successful ReloadConfigResponse.
-std::string EncodeReloadResponse();
+// ReloadConfigRequest. `metric_names` gets the counters whose growth the caller asks for, when it
+// is not null. Errors: kInvalidArgument with the contract's text (§3.8) for anything but a
+// model_config_list.
+absl::StatusOr<lifecycle::ModelConfigs> ParseReloadRequest(
+    std::string_view message, std::vector<std::string>* metric_names = nullptr);
+// A successful ReloadConfigResponse. The named counters are TensorFlow's, which this server does
+// not have: each is answered as unknown ones are, with 0.
+std::string EncodeReloadResponse(const std::vector<std::string>& metric_names = {});
 
-// Text-format ModelServerConfig, as in --model_config_file. `path` is for the error text: kInvalidArgument "Invalid
-// protobuf file: '<path>'"; protobuf's own line goes to stderr (§1.3). `custom_model_config` is refused (Q33).
-absl::StatusOr<lifecycle::ModelConfigs> ParseModelConfigText(const std::string& path, const std::string& text);
+// Text-format ModelServerConfig, as in --model_config_file. `path` is for the error texts:
+// kInvalidArgument "<path>; Invalid argument" for an empty text and "Invalid protobuf file:
+// '<path>'" for a bad one, with protobuf's own line in the log (§1.3). `custom_model_config` is
+// refused (Q33). `has_list`, when not null, gets whether the text has a model_config_list at all:
+// one without is not the same as one with an empty list (§5.7).
+absl::StatusOr<lifecycle::ModelConfigs> ParseModelConfigText(const std::string& path,
+                                                             const std::string& text,
+                                                             bool* has_list = nullptr);
 
 }  // namespace baton::codec::grpc

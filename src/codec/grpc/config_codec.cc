@@ -1,0 +1,136 @@
+#include <google/protobuf/io/tokenizer.h>
+#include <google/protobuf/text_format.h>
+
+#include <utility>
+
+#include "absl/status/status.h"
+#include "base/log.h"
+#include "base/strings.h"
+#include "codec/grpc/model_codec.h"
+#include "codec/grpc/wire_reader.h"
+#include "tensorflow_serving/apis/model_management.pb.h"
+
+namespace baton::codec::grpc {
+namespace {
+
+namespace tfs = tensorflow::serving;
+
+lifecycle::VersionPolicy ToPolicy(
+    const tfs::FileSystemStoragePathSourceConfig::ServableVersionPolicy& proto) {
+  using Proto = tfs::FileSystemStoragePathSourceConfig::ServableVersionPolicy;
+  switch (proto.policy_choice_case()) {
+    case Proto::kAll:
+      return lifecycle::AllVersions{};
+    case Proto::kSpecific:
+      return lifecycle::SpecificVersions{
+          {proto.specific().versions().begin(), proto.specific().versions().end()}};
+    case Proto::kLatest:
+    case Proto::POLICY_CHOICE_NOT_SET:
+      break;
+  }
+  const uint32_t count = proto.latest().num_versions();
+  return lifecycle::LatestVersions{count == 0 ? 1 : count};
+}
+
+lifecycle::ModelConfig::TypeField ToTypeField(tfs::ModelType type) {
+  using TypeField = lifecycle::ModelConfig::TypeField;
+  if (type == tfs::MODEL_TYPE_UNSPECIFIED) return TypeField::kUnset;
+  return type == tfs::TENSORFLOW ? TypeField::kTensorflow : TypeField::kOther;
+}
+
+lifecycle::ModelConfig FromProto(const tfs::ModelConfig& proto) {
+  lifecycle::ModelConfig config;
+  config.name = proto.name();
+  config.base_path = proto.base_path();
+  config.platform = proto.model_platform();
+  config.policy = ToPolicy(proto.model_version_policy());
+  config.labels = {proto.version_labels().begin(), proto.version_labels().end()};
+  config.has_logging = proto.has_logging_config();
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+  config.type_field = ToTypeField(proto.model_type());
+#pragma GCC diagnostic pop
+  return config;
+}
+
+lifecycle::ModelConfigs FromProto(const tfs::ModelConfigList& list) {
+  lifecycle::ModelConfigs configs;
+  for (const tfs::ModelConfig& config : list.config()) configs.push_back(FromProto(config));
+  return configs;
+}
+
+// Logs every complaint the way protobuf's own collector words it; scripts look for these lines.
+class LoggingCollector : public google::protobuf::io::ErrorCollector {
+ public:
+  explicit LoggingCollector(std::string type) : type_(std::move(type)) {}
+
+  void AddError(int line, int column, const std::string& message) override {
+    base::LogError(
+        base::StrCat("Error parsing text-format ", type_, ": ", Place(line, column), message));
+  }
+  void AddWarning(int line, int column, const std::string& message) override {
+    base::LogWarning(
+        base::StrCat("Warning parsing text-format ", type_, ": ", Place(line, column), message));
+  }
+
+ private:
+  // Lines and columns are counted from 0 inside protobuf, from 1 in its texts; -1 is no place at
+  // all.
+  static std::string Place(int line, int column) {
+    return line < 0 ? std::string() : base::StrCat(line + 1, ":", column + 1, ": ");
+  }
+
+  const std::string type_;
+};
+
+}  // namespace
+
+absl::StatusOr<lifecycle::ModelConfigs> ParseReloadRequest(std::string_view message,
+                                                           std::vector<std::string>* metric_names) {
+  tfs::ReloadConfigRequest request;
+  if (!request.ParseFromArray(message.data(), static_cast<int>(message.size()))) {
+    return absl::InvalidArgumentError("the request is no ReloadConfigRequest");
+  }
+  if (!request.config().has_model_config_list()) {
+    return absl::InvalidArgumentError(
+        "ServerModelConfig type not supported by HandleReloadConfigRequest. Only ModelConfigList "
+        "is currently "
+        "supported");
+  }
+  if (metric_names != nullptr) {
+    metric_names->assign(request.metric_names().begin(), request.metric_names().end());
+  }
+  return FromProto(request.config().model_config_list());
+}
+
+std::string EncodeReloadResponse(const std::vector<std::string>& metric_names) {
+  tfs::ReloadConfigResponse response;
+  response.mutable_status();  // present and empty: OK
+  for (const std::string& name : metric_names) {
+    tfs::Metric& metric = *response.add_metric();
+    metric.set_name(name);
+    metric.set_int64_value_increase(0);
+  }
+  return response.SerializeAsString();
+}
+
+absl::StatusOr<lifecycle::ModelConfigs> ParseModelConfigText(const std::string& path,
+                                                             const std::string& text,
+                                                             bool* has_list) {
+  if (text.empty()) return absl::InvalidArgumentError(base::StrCat(path, "; Invalid argument"));
+  tfs::ModelServerConfig config;
+  LoggingCollector collector(config.GetTypeName());
+  google::protobuf::TextFormat::Parser parser;
+  parser.RecordErrorsTo(&collector);
+  parser.SetRecursionLimit(kMaxWireDepth);
+  if (!parser.ParseFromString(text, &config)) {
+    return absl::InvalidArgumentError(base::StrCat("Invalid protobuf file: '", path, "'"));
+  }
+  if (config.has_custom_model_config()) {
+    return absl::InvalidArgumentError("ModelServer does not yet support custom model config.");
+  }
+  if (has_list != nullptr) *has_list = config.has_model_config_list();
+  return FromProto(config.model_config_list());
+}
+
+}  // namespace baton::codec::grpc
