@@ -1,5 +1,6 @@
 #include "scheduling/lane_scheduler.h"
 
+#include <algorithm>
 #include <atomic>
 #include <functional>
 #include <memory>
@@ -266,13 +267,41 @@ TEST_F(LaneSchedulerTest, AnInlineRunTakesAPlaceAndWakesTheQueueWhenItLeaves) {
   ScriptedPredictor next;
   LaneScheduler scheduler(Options(1));
   auto lanes = scheduler.NewLanes(Lanes(&next, 1));
-  ASSERT_TRUE(lanes->TryEnter());
-  EXPECT_FALSE(lanes->TryEnter());
-  lanes->Submit(0, 0, NewCall());
-  EXPECT_EQ(scheduler.queued_calls(), 1u);
-  EXPECT_FALSE(lanes->TryEnter());
-  lanes->Leave();
-  EXPECT_TRUE(answers_.WaitFor(1)[0].ok());
+  for (size_t round = 0; round < 200; ++round) {
+    while (!lanes->TryEnter()) std::this_thread::yield();  // until the last run has ended
+    EXPECT_FALSE(lanes->TryEnter());
+    lanes->Submit(0, 0, NewCall());
+    EXPECT_EQ(scheduler.queued_calls(), 1u);
+    EXPECT_FALSE(lanes->TryEnter());
+    // In some rounds the engine thread has looked by now, and sleeps until it is woken.
+    if (round % 2 == 0) std::this_thread::yield();
+    lanes->Leave();
+    answers_.WaitFor(round + 1);
+  }
+}
+
+TEST_F(LaneSchedulerTest, ALaneThatWasIdleStartsLevelWithTheOthers) {
+  auto gate = std::make_unique<Gate>();
+  ScriptedPredictor next([&](const PredictCall&) {
+    gate->Pass();
+    clock_.Advance(absl::Milliseconds(100));
+  });
+  LaneScheduler scheduler(Options(1));
+  auto busy = scheduler.NewLanes(Lanes(&next));
+  auto idle = scheduler.NewLanes(Lanes(&next));
+  gate->Open();
+  for (int i = 0; i < 20; ++i) busy->Submit(0, 0, NewCall("before"));
+  answers_.WaitFor(20);
+  gate = std::make_unique<Gate>();
+  busy->Submit(0, 0, NewCall("before"));
+  gate->WaitForArrivals(1);
+  for (int i = 0; i < 10; ++i) idle->Submit(0, 0, NewCall("idle"));
+  for (int i = 0; i < 10; ++i) busy->Submit(0, 0, NewCall("busy"));
+  gate->Open();
+  answers_.WaitFor(41);
+  // Two seconds of credit would let the lane that was idle run all of its calls first.
+  const std::vector<std::string> order = this->order();
+  EXPECT_GE(std::count(order.begin() + 21, order.begin() + 31, "busy"), 4);
 }
 
 TEST_F(LaneSchedulerTest, AFloodInOneLaneDoesNotHoldUpAnother) {
