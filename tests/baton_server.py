@@ -10,7 +10,7 @@ import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-BINARY = pathlib.Path(os.environ.get("BATON_BINARY", ROOT / "build/release/src/cli/baton"))
+BINARY = pathlib.Path(os.environ.get("BATON_BINARY", ROOT / "build/release/bin/baton"))
 POLL_SECONDS = 0.02
 
 
