@@ -8,15 +8,17 @@
 
 namespace baton::base {
 
-// A shared run of bytes: an owner kept alive and a window into its memory. Copying copies a reference, never bytes.
-// Request bodies, tensor contents and encoded answers are Buffers, so that one can become part of another without a
-// copy.
+// A shared run of bytes: an owner kept alive and a window into its memory. Copying copies a
+// reference, never bytes. Request bodies, tensor contents and encoded answers are Buffers, so that
+// one can become part of another without a copy.
 //
-// Allocate() hands out 64-byte-aligned memory from a process-wide pool of power-of-two blocks: blocks above 4 KiB go
-// back to the pool, not to the kernel, because a page fault per 4 KiB costs more than decoding the bytes.
+// Allocate() hands out 64-byte-aligned memory from a process-wide pool of power-of-two blocks:
+// blocks above 4 KiB go back to the pool, not to the kernel, because a page fault per 4 KiB costs
+// more than decoding the bytes.
 //
-// Threads: thread-compatible like shared_ptr; the pool is thread-safe. The bytes are written by whoever allocated them
-// before the Buffer is shared. Errors: allocation of more memory than exists throws std::bad_alloc; callers bound sizes.
+// Threads: thread-compatible like shared_ptr; the pool is thread-safe. The bytes are written by
+// whoever allocated them before the Buffer is shared. Errors: allocation of more memory than exists
+// throws std::bad_alloc; callers bound sizes.
 class Buffer {
  public:
   static constexpr size_t kAlignment = 64;

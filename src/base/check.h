@@ -1,7 +1,7 @@
 #pragma once
 
-// BATON_CHECK ends the process when an invariant of our own code is broken. Bytes from the network, from a
-// configuration file or from a model directory never reach one: those are absl::Status.
+// BATON_CHECK ends the process when an invariant of our own code is broken. Bytes from the network,
+// from a configuration file or from a model directory never reach one: those are absl::Status.
 
 namespace baton::base {
 [[noreturn]] void CheckFailed(const char* file, int line, const char* condition);

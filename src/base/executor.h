@@ -13,16 +13,16 @@ namespace baton::base {
 
 // Runs closures somewhere else.
 //
-// Threads: thread-safe. Owner: server/; everyone else borrows. Errors: none; a closure scheduled after Stop is
-// destroyed without running.
+// Threads: thread-safe. Owner: server/; everyone else borrows. Errors: none; a closure scheduled
+// after Stop is destroyed without running.
 class Executor {
  public:
   virtual ~Executor() = default;
   virtual void Schedule(absl::AnyInvocable<void()> work) = 0;
 };
 
-// A fixed number of threads over one FIFO queue, for background work (loading, unloading, file systems). Not for
-// requests: those belong to scheduling/.
+// A fixed number of threads over one FIFO queue, for background work (loading, unloading, file
+// systems). Not for requests: those belong to scheduling/.
 //
 // Threads: thread-safe. Owner: whoever made it; destruction runs what is queued, then joins.
 class ThreadPool final : public Executor {

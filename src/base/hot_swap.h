@@ -10,22 +10,25 @@
 
 namespace baton::base {
 
-// A published immutable value: many readers, rare writers, no shared cache line between cores on the read path.
+// A published immutable value: many readers, rare writers, no shared cache line between cores on
+// the read path.
 //
-// Every stripe holds its own shared_ptr *with its own control block*, so a reader touches only its stripe's mutex and
-// reference count (about 11 ns, flat over cores; std::atomic<shared_ptr> costs ten times that when shared and its
-// libstdc++ form is a race to ThreadSanitizer).
+// Every stripe holds its own shared_ptr *with its own control block*, so a reader touches only its
+// stripe's mutex and reference count (about 11 ns, flat over cores; std::atomic<shared_ptr> costs
+// ten times that when shared and its libstdc++ form is a race to ThreadSanitizer).
 //
-// Invariants: (1) a reader that starts Load after Publish returned sees the new value; (2) a value lives until the last
-// reader drops it; (3) between the two, different readers may see old and new.
+// Invariants: (1) a reader that starts Load after Publish returned sees the new value; (2) a value
+// lives until the last reader drops it; (3) between the two, different readers may see old and new.
 //
-// Threads: thread-safe; concurrent Publish calls must be serialised by the caller. Owner: holder of the value.
+// Threads: thread-safe; concurrent Publish calls must be serialised by the caller. Owner: holder of
+// the value.
 template <typename T>
 class HotSwap {
  public:
   static constexpr size_t kStripes = 8;
 
-  // `make` is called once per stripe, so that T can give each stripe separate reference counts of what it holds.
+  // `make` is called once per stripe, so that T can give each stripe separate reference counts of
+  // what it holds.
   explicit HotSwap(absl::FunctionRef<std::shared_ptr<const T>()> make) { Publish(make); }
 
   std::shared_ptr<const T> Load() const {

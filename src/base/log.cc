@@ -42,10 +42,10 @@ std::string FormatLogLine(LogFormat format, Severity severity, std::string_view 
                            absl::FormatTime("%Y-%m-%d %H:%M:%S", time, absl::LocalTimeZone()),
                            unix_micros % 1000000, kLetters[level], ShortFile(file), line, text);
   }
-  std::string out = StrCat(
-      "{\"time\":\"", absl::FormatTime("%Y-%m-%dT%H:%M:%E6SZ", time, absl::UTCTimeZone()),
-      "\",\"severity\":\"", kNames[level], "\",\"where\":\"", ShortFile(file), ":", line,
-      "\",\"message\":\"");
+  std::string out =
+      StrCat("{\"time\":\"", absl::FormatTime("%Y-%m-%dT%H:%M:%E6SZ", time, absl::UTCTimeZone()),
+             "\",\"severity\":\"", kNames[level], "\",\"where\":\"", ShortFile(file), ":", line,
+             "\",\"message\":\"");
   AppendJsonEscaped(text, out);
   out += '"';
   for (const LogField& field : fields) {
@@ -60,11 +60,10 @@ std::string FormatLogLine(LogFormat format, Severity severity, std::string_view 
 }
 
 void Log(Severity severity, std::string_view text, std::initializer_list<LogField> fields,
-         std::source_location where) {
+         SourceLocation where) {
   if (severity < g_min_severity.load(std::memory_order_relaxed)) return;
-  std::string line =
-      FormatLogLine(g_format.load(std::memory_order_relaxed), severity, text, fields,
-                    absl::GetCurrentTimeNanos() / 1000, where.file_name(), where.line());
+  std::string line = FormatLogLine(g_format.load(std::memory_order_relaxed), severity, text, fields,
+                                   absl::GetCurrentTimeNanos() / 1000, where.file, where.line);
   line += '\n';
   // A short or failed write loses log text, never a request.
   [[maybe_unused]] ssize_t written = write(STDERR_FILENO, line.data(), line.size());

@@ -1,7 +1,7 @@
 #pragma once
 
-// std::mutex with clang's thread-safety annotations. Not absl::Mutex: the distribution's Abseil is not compiled with
-// ThreadSanitizer, which then reports races on plainly guarded data.
+// std::mutex with clang's thread-safety annotations. Not absl::Mutex: the distribution's Abseil is
+// not compiled with ThreadSanitizer, which then reports races on plainly guarded data.
 
 #include <condition_variable>
 #include <mutex>

@@ -1,6 +1,7 @@
 #pragma once
 
-// The two control-flow macros of the project. Everything fallible returns absl::Status or absl::StatusOr<T>.
+// The two control-flow macros of the project. Everything fallible returns absl::Status or
+// absl::StatusOr<T>.
 
 #include <utility>
 

@@ -1,8 +1,8 @@
 #pragma once
 
-// Debian's Abseil is built for C++14: its string_view is a type of its own and does not convert from or to
-// std::string_view. The project speaks std::string_view; these few names are the bridge. Use base::StrCat, never
-// absl::StrCat; absl::StrFormat takes std::string_view with %s as it is.
+// Debian's Abseil is built for C++14: its string_view is a type of its own and does not convert
+// from or to std::string_view. The project speaks std::string_view; these few names are the bridge.
+// Use base::StrCat, never absl::StrCat; absl::StrFormat takes std::string_view with %s as it is.
 
 #include <functional>
 #include <string>
