@@ -8,8 +8,9 @@
 namespace baton::net {
 namespace {
 
-// Bodies of requests that wait for their answers; above it the next request is not read.
-constexpr size_t kMaxReadAheadBytes = size_t{4} << 20;
+// Bodies of requests that wait for their answers, and of answers that wait to be written; above it
+// the next request is not read.
+constexpr size_t kMaxWaitingBytes = size_t{4} << 20;
 
 // A connection keeps its memory for partial heads only when that is modest.
 constexpr size_t kKeepCapacity = 16 * 1024;
@@ -40,8 +41,7 @@ bool Http1Session::OnBytes(std::string_view bytes) {
 
 bool Http1Session::MayStartRequest() const {
   const size_t open = slots_.size() - front_;
-  return open == 0 ||
-         (open < host_.limits().max_pipelined && read_ahead_bytes_ < kMaxReadAheadBytes);
+  return open == 0 || (open < host_.limits().max_pipelined && waiting_bytes_ < kMaxWaitingBytes);
 }
 
 void Http1Session::Parse(std::string_view bytes) {
@@ -170,8 +170,7 @@ void Http1Session::FinishRequest() {
   input_ = Input::kHead;
   auto exchange = std::exchange(current_, nullptr);
   auto reader = std::exchange(reader_, nullptr);
-  slots_.back().body_bytes = body_.size();
-  read_ahead_bytes_ += body_.size();
+  Account(slots_.back(), body_.size());
   slots_.back().wants_continue = false;
   const auto& shape = slots_.back().shape;
   if (shape.asks_close || shape.must_close ||
@@ -227,6 +226,11 @@ void Http1Session::CancelTimer() {
   }
 }
 
+void Http1Session::Account(Slot& slot, size_t bytes) {
+  slot.body_bytes += bytes;
+  waiting_bytes_ += bytes;
+}
+
 void Http1Session::Answer(uint64_t sequence, Response response) {
   const uint64_t index = sequence - first_sequence_;
   if (sequence < first_sequence_ || index >= slots_.size() - front_) {
@@ -238,6 +242,9 @@ void Http1Session::Answer(uint64_t sequence, Response response) {
   }
   slot.is_answered = true;
   slot.response = std::move(response);
+  for (const base::Buffer& part : slot.response.body) {
+    Account(slot, part.size());
+  }
   if (index == 0) {
     host_.WantWrite();
   }
@@ -283,7 +290,7 @@ bool Http1Session::WriteFront(OutputQueue& out) {
 }
 
 void Http1Session::DropFront() {
-  read_ahead_bytes_ -= slots_[front_].body_bytes;
+  waiting_bytes_ -= slots_[front_].body_bytes;
   slots_[front_] = Slot();
   ++front_;
   ++first_sequence_;
@@ -302,7 +309,7 @@ void Http1Session::DropUnansweredBehind() {
   first_sequence_ += dropped.size();
   slots_.clear();
   front_ = 0;
-  read_ahead_bytes_ = 0;
+  waiting_bytes_ = 0;
   for (Slot& slot : dropped) {
     if (auto exchange = slot.exchange.lock(); exchange != nullptr && !slot.is_answered) {
       exchange->Cancel();

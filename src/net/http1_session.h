@@ -42,7 +42,7 @@ class Http1Session final : public ProtocolSession, private Http1AnswerSink {
     Http1AnswerShape shape;
     bool wants_continue = false;  // "100 Continue" is due
     bool is_answered = false;
-    size_t body_bytes = 0;
+    size_t body_bytes = 0;  // of the request and, when it is there, of the answer
     Response response;
     std::weak_ptr<Http1Exchange> exchange;
   };
@@ -61,6 +61,7 @@ class Http1Session final : public ProtocolSession, private Http1AnswerSink {
   void EndInput();
   void AbandonCurrent();
 
+  void Account(Slot& slot, size_t bytes);
   bool WriteFront(OutputQueue& out);
   void DropFront();
   void DropUnansweredBehind();
@@ -88,7 +89,7 @@ class Http1Session final : public ProtocolSession, private Http1AnswerSink {
   std::vector<Slot> slots_;
   size_t front_ = 0;
   uint64_t first_sequence_ = 0;
-  size_t read_ahead_bytes_ = 0;
+  size_t waiting_bytes_ = 0;
 };
 
 }  // namespace baton::net

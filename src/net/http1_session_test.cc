@@ -384,6 +384,9 @@ TEST_F(Http1Test, HeadsAreBoundedInBytesAndNumber) {
   host.mutable_limits().max_header_bytes = 1000;
   EXPECT_THAT(Send("GET / HTTP/1.1\r\nA: " + std::string(1000, 'a')), StartsWith("HTTP/1.1 413 "));
   EXPECT_TRUE(session.finished());
+  Http1Session whole(&host);
+  whole.OnBytes("GET / HTTP/1.1\r\nA: " + std::string(1000, 'a') + "\r\n\r\n");
+  EXPECT_THAT(host.Output(whole), StartsWith("HTTP/1.1 413 "));
   Http1Session second(&host);
   host.mutable_limits().max_headers = 3;
   second.OnBytes("GET / HTTP/1.1\r\nA:\r\nB:\r\nC:\r\n\r\n");
@@ -461,6 +464,23 @@ TEST_F(Http1Test, LargeBodiesAreNotReadAhead) {
   exchanges()[0]->Respond(Json(200, ""));
   host.Output(session);
   EXPECT_EQ(exchanges().size(), 2u);
+}
+
+TEST_F(Http1Test, LargeAnswersDoNotPileUp) {
+  host.scripted().on_request = [](ExchangePtr exchange) {
+    exchange->Respond(Json(200, std::string(5 << 20, 'x')));
+  };
+  std::string in;
+  for (int i = 0; i < 20; ++i) {
+    in += "GET / HTTP/1.1\r\n\r\n";
+  }
+  Send("");
+  session.OnBytes(in);
+  EXPECT_EQ(exchanges().size(), 1u);
+  host.Output(session, 1 << 20);
+  EXPECT_LE(exchanges().size(), 2u);
+  host.Output(session);
+  EXPECT_EQ(exchanges().size(), 20u);
 }
 
 TEST_F(Http1Test, CollectsNoMoreThanThereIsRoomFor) {
@@ -599,6 +619,24 @@ TEST_F(Http1Test, AStreamingHandlerReadsPartsAndItsAnswerLeavesWhole) {
   EXPECT_EQ(Send("cd"), Echoed("got abcd"));
   Send("POST / HTTP/1.1\r\nContent-Length: 4\r\n\r\nab");
   EXPECT_FALSE(session.OnEndOfInput());
+}
+
+TEST_F(Http1Test, ALateAnswerDoesNotReplaceTheErrorPageOfItsBrokenRequest) {
+  KeepRequests();
+  ExchangePtr streamed;
+  host.scripted().on_stream = [&](const ExchangePtr& exchange) -> std::unique_ptr<StreamReader> {
+    if (exchange->request().target == "/kept") {
+      return nullptr;
+    }
+    streamed = exchange;
+    return std::make_unique<Counting>(exchange);
+  };
+  Send("GET /kept HTTP/1.1\r\n\r\nPOST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n");
+  ASSERT_NE(streamed, nullptr);
+  EXPECT_TRUE(streamed->cancelled());
+  streamed->Respond(Json(200, "late"));
+  exchanges()[0]->Respond(Json(200, "a"));
+  EXPECT_EQ(host.Output(session), Echoed("a") + kPage400);
 }
 
 }  // namespace
