@@ -118,12 +118,8 @@ absl::Status TensorFiller::Fill(size_t at, const tensor::Shape& shape) {
   while (true) {
     const size_t level = left.size();
     if (tape_.is_array(at)) {
-      // level < rank: elements at the last level are read by FillRun below.
+      // level < rank: whatever stands at the last level is read, or refused, by FillRun.
       const uint64_t count = tape_.count(at);
-      if (level >= rank) {
-        return absl::InvalidArgumentError(
-            base::StrCat("Encountered list at unexpected level: ", level, " expected < ", rank));
-      }
       if (count != static_cast<uint64_t>(shape.dim(level))) {
         return absl::InvalidArgumentError(
             base::StrCat("Encountered list at unexpected size: ", count, " at level: ", level,

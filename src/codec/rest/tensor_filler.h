@@ -29,7 +29,7 @@ class TensorFiller {
   // Makes room for `elements`; further ones are checked and dropped. Without this nothing is kept.
   absl::Status Reserve(int64_t elements);
 
-  // Appends the elements of the value, which must be regular and of this shape.
+  // Appends the elements of the value, which must be regular. REQUIRES: shape is ShapeOf the value.
   absl::Status Fill(size_t at, const tensor::Shape& shape);
 
   // REQUIRES: as many elements as reserved, and as the shape has.
