@@ -6,6 +6,7 @@
 #include <unordered_set>
 #include <utility>
 
+#include "cpu_allocator.h"
 #include "saved_model_files.h"
 #include "tensorflow/cc/saved_model/loader.h"
 #include "tensorflow/core/protobuf/config.pb.h"
@@ -34,7 +35,7 @@ tf::SessionOptions ServingOptions() {
 
 uint64_t HeapBytes() {
   const struct mallinfo2 info = mallinfo2();
-  return info.uordblks + info.hblkhd;
+  return info.uordblks + info.hblkhd + TensorBytesInUse();
 }
 
 // What a load took of the heap. Other threads allocate meanwhile, so it is kept between what must
@@ -84,8 +85,11 @@ sdk::Result<std::unique_ptr<sdk::Model>> TensorflowModel::Load(
 
 TensorflowModel::~TensorflowModel() {
   callables_.reset();
-  // A session does not close itself; without it, resources of the graph stay.
+  // A session does not close itself, and resources of its graph would stay.
   if (session_ != nullptr) session_->Close().IgnoreError();
+  session_.reset();
+  signatures_.clear();
+  ReturnFreeTensorMemory();
 }
 
 sdk::Result<std::unique_ptr<sdk::Instance>> TensorflowModel::NewInstance() {
