@@ -108,7 +108,7 @@ Http2Session::Http2Session(SessionHost* host)
 }
 
 Http2Session::~Http2Session() {
-  link_->session = nullptr;
+  link_->answers = nullptr;
   nghttp2_session_del(session_);
 }
 
@@ -190,7 +190,7 @@ void Http2Session::OnPingAnswer(const uint8_t* opaque) {
 }
 
 void Http2Session::OnClosed() {
-  link_->session = nullptr;
+  link_->answers = nullptr;
   broken_ = true;
   // Each cancellation may drop readers and exchanges of its own stream only; the session is told
   // nothing any more.

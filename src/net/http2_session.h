@@ -26,7 +26,7 @@ namespace baton::net {
 // peer's window and for room in the connection.
 //
 // Threads: confined to the connection's loop. Owner: Connection. Errors: as ProtocolSession says.
-class Http2Session final : public ProtocolSession {
+class Http2Session final : public ProtocolSession, private Http2AnswerSink {
  public:
   explicit Http2Session(SessionHost* host);
   ~Http2Session() override;
@@ -40,16 +40,13 @@ class Http2Session final : public ProtocolSession {
   void StartDrain() override;
   void OnClosed() override;
 
-  // For Http2Exchange, which knows its stream by number. A stream that is gone or already answered
-  // is left alone.
-  void Answer(int32_t stream_id, Response response);
-  void StartAnswer(int32_t stream_id, int status, const std::vector<Header>& headers);
-  void AddPart(int32_t stream_id, base::Buffer part);
-  void FinishAnswer(int32_t stream_id, std::vector<Header> trailers);
-  // Nobody will answer (or finish) this stream any more.
-  void Abandon(int32_t stream_id);
-
  private:
+  void Answer(int32_t stream_id, Response response) override;
+  void StartAnswer(int32_t stream_id, int status, const std::vector<Header>& headers) override;
+  void AddPart(int32_t stream_id, base::Buffer part) override;
+  void FinishAnswer(int32_t stream_id, std::vector<Header> trailers) override;
+  void Abandon(int32_t stream_id) override;
+
   // nghttp2's callbacks, in the order of a stream's life.
   struct Callbacks;
 

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "net/http2_test_client.h"
+#include "net/http2_test_fixture.h"
 #include "net/testing_host.h"
 
 namespace baton::net {
@@ -27,44 +28,6 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 using ::testing::UnorderedElementsAre;
-
-std::string Pattern(size_t bytes) {
-  std::string text(bytes, '\0');
-  for (size_t i = 0; i < bytes; ++i) {
-    text[i] = static_cast<char>((i * 2654435761u) >> 13);
-  }
-  return text;
-}
-
-Response GrpcAnswer(std::string body) {
-  Response response;
-  response.headers = {{"content-type", "application/grpc"}};
-  response.body.push_back(base::Buffer::FromString(std::move(body)));
-  response.trailers = {{"grpc-status", "0"}};
-  return response;
-}
-
-class Http2SessionTest : public ::testing::Test {
- protected:
-  void Echo() {
-    handler().on_request = [](ExchangePtr exchange) {
-      Response response = GrpcAnswer("");
-      response.body = {exchange->request().body};
-      exchange->Respond(std::move(response));
-    };
-    keep_exchanges_ = false;
-  }
-  ScriptedHandler& handler() { return host_.scripted(); }
-  ExchangePtr last() { return handler().exchanges.back(); }
-  bool Talk() { return client_.Talk(host_, *session_); }
-  // Bytes as they are; true while the session wants to go on.
-  bool Feed(std::string_view bytes) { return session_->OnBytes(bytes); }
-
-  TestHost host_;
-  bool keep_exchanges_ = true;
-  std::unique_ptr<ProtocolSession> session_ = MakeHttp2Session(&host_);
-  Http2TestClient client_;
-};
 
 TEST_F(Http2SessionTest, AnnouncesItsLimits) {
   EXPECT_TRUE(host_.TakeWantWrite());  // the settings are the server's preface
@@ -506,167 +469,6 @@ TEST_F(Http2SessionTest, TheFirstAnswerCounts) {
   EXPECT_EQ(client_.answer(id).frames, "H D H$");
 }
 
-TEST_F(Http2SessionTest, ABadHeaderRefusesItsRequestAlone) {
-  Echo();
-  ASSERT_TRUE(Feed(RawPreface()));
-  const std::vector<std::vector<Header>> bad = {
-      {{"x", std::string("a\0b", 3)}},
-      {{"x", "a\nb"}},
-      {{"X-Upper", "v"}},
-      {{"connection", "close"}},
-      {{"te", "gzip"}},
-      {{":path", "/twice"}},
-      {{":status", "200"}},
-      {{"content-length", "x"}},
-  };
-  uint32_t id = 1;
-  for (const std::vector<Header>& extra : bad) {
-    std::vector<Header> fields = RequestFields();
-    fields.insert(fields.end(), extra.begin(), extra.end());
-    EXPECT_TRUE(Feed(RawFrame(NGHTTP2_HEADERS, 0x5, id, RawHeaderBlock(fields)))) << extra[0].name;
-    id += 2;
-  }
-  EXPECT_THAT(handler().exchanges, IsEmpty());
-  ASSERT_TRUE(Feed(RawFrame(NGHTTP2_HEADERS, 0x5, id, RawHeaderBlock(RequestFields()))));
-  EXPECT_THAT(handler().exchanges, SizeIs(1));
-  const std::string out = host_.Output(*session_);
-  EXPECT_THAT(out, HasSubstr(RawFrame(NGHTTP2_RST_STREAM, 0, 1, {"\0\0\0\1", 4})));
-  EXPECT_FALSE(session_->finished());
-}
-
-TEST_F(Http2SessionTest, OversizedHeadersAreAnsweredWith431) {
-  host_.mutable_limits().max_header_bytes = 2000;
-  host_.mutable_limits().max_headers = 10;
-  std::vector<Header> long_one = RequestFields();
-  long_one.push_back({"x-long", std::string(2000, 'x')});
-  std::vector<Header> many = RequestFields();
-  for (int i = 0; i < 6; ++i) {
-    many.push_back({"x", "y"});
-  }
-  const int32_t first = client_.Request("body", long_one);
-  const int32_t second = client_.Request("body", many);
-  const int32_t good = client_.Request("body");
-  ASSERT_TRUE(Talk());
-  EXPECT_EQ(client_.answer(first).status, "431");
-  EXPECT_EQ(client_.answer(second).status, "431");
-  EXPECT_EQ(client_.answer(good).frames, "");
-  EXPECT_THAT(handler().exchanges, SizeIs(1));
-}
-
-TEST_F(Http2SessionTest, AHeaderBombEndsTheConnection) {
-  host_.mutable_limits().max_header_bytes = 10'000;
-  ASSERT_TRUE(Feed(RawPreface()));
-  // One entry of 4000 bytes in the table, then a byte for each repetition.
-  std::string block = RawHeaderBlock(RequestFields());
-  block += std::string("\x40\x01x\x7f\xa1\x1e", 6) + std::string(4000, 'y');
-  block += std::string(1000, static_cast<char>(0x80 | 62));
-  EXPECT_FALSE(Feed(RawFrame(NGHTTP2_HEADERS, 0x5, 1, block)));
-  EXPECT_THAT(handler().exchanges, IsEmpty());
-  client_.Input(host_.Output(*session_));
-  EXPECT_EQ(client_.goaway_error(), NGHTTP2_ENHANCE_YOUR_CALM);
-  EXPECT_TRUE(session_->finished());
-}
-
-struct FloodCase {
-  const char* name;
-  std::string frames;  // sent again and again, each time on the next stream when they open one
-  bool opens_streams;
-  uint32_t least_rounds;
-  bool says_why;  // by a GOAWAY
-};
-
-std::vector<FloodCase> Floods() {
-  const std::string request = RawFrame(NGHTTP2_HEADERS, 0x5, 1, RawHeaderBlock(RequestFields()));
-  const std::string cancel = RawFrame(NGHTTP2_RST_STREAM, 0, 1, {"\0\0\0\x8", 4});
-  const std::string bad_request = RawFrame(NGHTTP2_HEADERS, 0x5, 1, RawHeaderBlock({{"x", "y"}}));
-  return {
-      {"ping", RawFrame(NGHTTP2_PING, 0, 0, "12345678"), false, 990, true},
-      {"settings", RawFrame(NGHTTP2_SETTINGS, 0, 0, ""), false, 990, true},
-      {"rapid reset", request + cancel, true, 990, true},
-      {"provoked resets", bad_request, true, 990, true},
-      {"empty data", RawFrame(NGHTTP2_DATA, 0, 1, ""), false, 990, true},
-      {"priority", RawFrame(NGHTTP2_PRIORITY, 0, 1, {"\0\0\0\3\0", 5}), false, 990, true},
-      {"continuation", RawFrame(NGHTTP2_CONTINUATION, 0, 1, RawHeaderBlock({{"x", "y"}})), false, 5,
-       false},
-  };
-}
-
-// The stream numbers of `frames` (1) replaced.
-std::string OnStream(std::string frames, uint32_t id) {
-  for (size_t at = 0; at < frames.size();) {
-    const auto byte = [&](size_t i) { return static_cast<unsigned char>(frames[at + i]); };
-    const size_t size = byte(0) << 16 | byte(1) << 8 | byte(2);
-    if (byte(8) != 0) {
-      frames[at + 6] = static_cast<char>(id >> 16);
-      frames[at + 7] = static_cast<char>(id >> 8);
-      frames[at + 8] = static_cast<char>(id);
-    }
-    at += 9 + size;
-  }
-  return frames;
-}
-
-bool HasFrame(std::string_view bytes, uint8_t type) {
-  for (size_t at = 0; at + 9 <= bytes.size();) {
-    const auto byte = [&](size_t i) { return static_cast<unsigned char>(bytes[at + i]); };
-    if (byte(3) == type) {
-      return true;
-    }
-    at += 9 + (byte(0) << 16 | byte(1) << 8 | byte(2));
-  }
-  return false;
-}
-
-TEST(Http2FloodTest, FramesWithoutRequestsEndTheConnection) {
-  for (const FloodCase& c : Floods()) {
-    SCOPED_TRACE(c.name);
-    TestHost host;
-    host.mutable_limits().max_control_frames = 1000;
-    std::unique_ptr<ProtocolSession> session = MakeHttp2Session(&host);
-    ASSERT_TRUE(session->OnBytes(RawPreface()));
-    if (!c.opens_streams) {
-      const uint8_t end_headers = c.least_rounds < 100 ? 0 : 0x4;
-      ASSERT_TRUE(session->OnBytes(
-          RawFrame(NGHTTP2_HEADERS, end_headers, 1, RawHeaderBlock(RequestFields()))));
-    }
-    std::string out;
-    uint32_t rounds = 0;
-    for (bool alive = true; alive && rounds < 1100; ++rounds) {
-      alive = session->OnBytes(c.opens_streams ? OnStream(c.frames, 2 * rounds + 1) : c.frames);
-      host.scripted().exchanges.clear();
-      out += host.Output(*session);
-    }
-    EXPECT_GE(rounds, c.least_rounds);
-    EXPECT_LT(rounds, 1100u);
-    EXPECT_TRUE(session->finished());
-    EXPECT_EQ(HasFrame(out, NGHTTP2_GOAWAY), c.says_why);
-    session->OnClosed();
-  }
-}
-
-TEST_F(Http2SessionTest, KeepAlivePingsAreToleratedForDays) {
-  host_.mutable_limits().max_control_frames = 100;
-  ASSERT_TRUE(Feed(RawPreface()));
-  for (int i = 0; i < 20'000; ++i) {
-    host_.Advance(absl::Seconds(10));
-    ASSERT_TRUE(Feed(RawFrame(NGHTTP2_PING, 0, 0, "12345678")));
-    ASSERT_THAT(host_.Output(*session_), HasSubstr("12345678"));
-  }
-}
-
-TEST_F(Http2SessionTest, AnsweredRequestsForgiveControlFrames) {
-  Echo();
-  host_.mutable_limits().max_control_frames = 100;
-  for (int i = 0; i < 50; ++i) {
-    for (int k = 0; k < 90; ++k) {
-      nghttp2_submit_ping(client_.session(), 0, nullptr);
-    }
-    client_.Request("x");
-    ASSERT_TRUE(Talk()) << i;
-    handler().exchanges.clear();
-  }
-}
-
 TEST_F(Http2SessionTest, AnIdleConnectionDrainsAtOnce) {
   Echo();
   client_.Request("x");
@@ -722,51 +524,6 @@ TEST_F(Http2SessionTest, AGoawayOfThePeerEndsAnIdleConnection) {
   nghttp2_submit_goaway(client_.session(), 0, 0, NGHTTP2_NO_ERROR, nullptr, 0);
   Talk();
   EXPECT_TRUE(session_->finished());
-}
-
-TEST_F(Http2SessionTest, StreamsAboveTheLimitAreRefused) {
-  host_.mutable_limits().max_concurrent_streams = 2;
-  std::unique_ptr<ProtocolSession> narrow = MakeHttp2Session(&host_);
-  narrow->OnBytes(RawPreface());
-  host_.Output(*narrow);
-  narrow->OnBytes(RawFrame(NGHTTP2_SETTINGS, 1, 0, ""));
-  for (uint32_t id = 1; id <= 5; id += 2) {
-    narrow->OnBytes(RawFrame(NGHTTP2_HEADERS, 0x5, id, RawHeaderBlock(RequestFields())));
-  }
-  EXPECT_THAT(handler().exchanges, SizeIs(2));
-  handler().exchanges.clear();
-  narrow->OnClosed();
-}
-
-TEST_F(Http2SessionTest, WhatIsNotHttp2EndsTheConnection) {
-  EXPECT_FALSE(Feed("POST /v1/models/m:predict HTTP/1.1\r\n\r\n"));
-  host_.Output(*session_);
-  EXPECT_TRUE(session_->finished());
-  EXPECT_FALSE(Feed("more"));
-}
-
-TEST(Http2GarbageTest, DamagedConversationsNeverHang) {
-  for (uint32_t seed = 1; seed <= 300; ++seed) {
-    TestHost host;
-    host.scripted().on_request = [](ExchangePtr exchange) {
-      exchange->Respond(GrpcAnswer("answer"));
-    };
-    std::unique_ptr<ProtocolSession> session = MakeHttp2Session(&host);
-    Http2TestClient client;
-    for (int i = 0; i < 4; ++i) {
-      client.Request(Pattern(500));
-    }
-    std::string bytes = client.Output();
-    uint32_t random = seed * 2654435761u;
-    for (int hits = 0; hits < 3; ++hits) {
-      random = random * 1664525u + 1013904223u;
-      bytes[24 + (random >> 8) % (bytes.size() - 24)] ^= static_cast<char>(1 + (random & 0x7f));
-    }
-    if (session->OnBytes(bytes)) {
-      host.Output(*session);
-    }
-    session->OnClosed();
-  }
 }
 
 }  // namespace

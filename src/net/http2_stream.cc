@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "net/event_loop.h"
-#include "net/http2_session.h"
 
 namespace baton::net {
 namespace {
@@ -98,14 +97,14 @@ Http2Exchange::~Http2Exchange() {
     return;
   }
   if (link_->loop.IsInLoopThread()) {
-    if (link_->session != nullptr) {
-      link_->session->Abandon(stream_id_);
+    if (link_->answers != nullptr) {
+      link_->answers->Abandon(stream_id_);
     }
     return;
   }
   link_->loop.Post([link = link_, id = stream_id_] {
-    if (link->session != nullptr) {
-      link->session->Abandon(id);
+    if (link->answers != nullptr) {
+      link->answers->Abandon(id);
     }
   });
 }
@@ -115,16 +114,16 @@ bool Http2Exchange::Enter(Phase from, Phase to) {
 }
 
 template <typename Work>
-void Http2Exchange::OnSession(Work work) {
+void Http2Exchange::OnLoop(Work work) {
   if (link_->loop.IsInLoopThread()) {
-    if (link_->session != nullptr && !cancelled()) {
-      work(*link_->session);
+    if (link_->answers != nullptr && !cancelled()) {
+      work(*link_->answers);
     }
     return;
   }
   link_->loop.Post([self = shared_from_this(), this, work = std::move(work)]() mutable {
-    if (link_->session != nullptr && !cancelled()) {
-      work(*link_->session);
+    if (link_->answers != nullptr && !cancelled()) {
+      work(*link_->answers);
     }
   });
 }
@@ -145,9 +144,9 @@ void Http2Exchange::Respond(Response response) {
   if (!Enter(Phase::kUnanswered, Phase::kAnswered)) {
     return;
   }
-  OnSession([this, response = std::move(response)](Http2Session& session) mutable {
+  OnLoop([this, response = std::move(response)](Http2AnswerSink& answers) mutable {
     on_cancel_ = nullptr;
-    session.Answer(stream_id_, std::move(response));
+    answers.Answer(stream_id_, std::move(response));
   });
 }
 
@@ -155,8 +154,8 @@ void Http2Exchange::StartStream(int status, std::vector<Header> headers) {
   if (!Enter(Phase::kUnanswered, Phase::kStreaming)) {
     return;
   }
-  OnSession([id = stream_id_, status, headers = std::move(headers)](Http2Session& session) {
-    session.StartAnswer(id, status, headers);
+  OnLoop([id = stream_id_, status, headers = std::move(headers)](Http2AnswerSink& answers) {
+    answers.StartAnswer(id, status, headers);
   });
 }
 
@@ -164,8 +163,8 @@ void Http2Exchange::Write(base::Buffer part) {
   if (phase_.load(std::memory_order_acquire) != Phase::kStreaming) {
     return;
   }
-  OnSession([id = stream_id_, part = std::move(part)](Http2Session& session) mutable {
-    session.AddPart(id, std::move(part));
+  OnLoop([id = stream_id_, part = std::move(part)](Http2AnswerSink& answers) mutable {
+    answers.AddPart(id, std::move(part));
   });
 }
 
@@ -173,9 +172,9 @@ void Http2Exchange::Finish(std::vector<Header> trailers) {
   if (!Enter(Phase::kStreaming, Phase::kAnswered)) {
     return;
   }
-  OnSession([this, trailers = std::move(trailers)](Http2Session& session) mutable {
+  OnLoop([this, trailers = std::move(trailers)](Http2AnswerSink& answers) mutable {
     on_cancel_ = nullptr;
-    session.FinishAnswer(stream_id_, std::move(trailers));
+    answers.FinishAnswer(stream_id_, std::move(trailers));
   });
 }
 

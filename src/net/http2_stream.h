@@ -14,8 +14,6 @@
 
 namespace baton::net {
 
-class Http2Session;
-
 // Collects a body of unknown length into one contiguous run, grown geometrically, so that memory
 // follows what really arrived and not what a header claims.
 //
@@ -42,13 +40,28 @@ class Http2Body {
   bool placed_ = false;
 };
 
+// Where the answers of a connection's exchanges go. Streams are known by number; one that is gone
+// or already answered is left alone.
+//
+// Threads: confined to the loop. Owner: the connection, it is the session.
+class Http2AnswerSink {
+ public:
+  virtual ~Http2AnswerSink() = default;
+  virtual void Answer(int32_t stream_id, Response response) = 0;
+  virtual void StartAnswer(int32_t stream_id, int status, const std::vector<Header>& headers) = 0;
+  virtual void AddPart(int32_t stream_id, base::Buffer part) = 0;
+  virtual void FinishAnswer(int32_t stream_id, std::vector<Header> trailers) = 0;
+  // Nobody will answer (or finish) this stream any more.
+  virtual void Abandon(int32_t stream_id) = 0;
+};
+
 // What all exchanges of one connection share, so that an answer finds its session or learns that it
 // is gone.
 //
-// Threads: `session` on the loop's thread only. Owner: shared by the session and its exchanges.
+// Threads: `answers` on the loop's thread only. Owner: shared by the session and its exchanges.
 struct Http2Link {
   EventLoop& loop;
-  Http2Session* session;  // null once the connection is closed
+  Http2AnswerSink* answers;  // null once the connection is closed
 };
 
 // The request of one HTTP/2 stream and its answer. It knows its stream by number only: either may
@@ -78,9 +91,9 @@ class Http2Exchange final : public Exchange {
   enum class Phase { kUnanswered, kStreaming, kAnswered };
 
   bool Enter(Phase from, Phase to);
-  // Runs `work` with the session on the loop's thread, unless either is gone.
+  // Runs `work` with the link's answers on the loop's thread, unless either is gone.
   template <typename Work>
-  void OnSession(Work work);
+  void OnLoop(Work work);
 
   const std::shared_ptr<Http2Link> link_;
   const int32_t stream_id_;
@@ -109,7 +122,7 @@ class Http2Parts {
 
 // What the session keeps for one open stream; pooled.
 //
-// Threads: confined to the loop. Owner: Http2Session.
+// Threads: confined to the loop. Owner: the session.
 struct Http2Stream {
   int32_t id = 0;
   size_t index = 0;  // among the session's open streams
