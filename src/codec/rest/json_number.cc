@@ -13,20 +13,6 @@ namespace {
 
 bool IsDigit(char c) { return c >= '0' && c <= '9'; }
 
-// NaN, Inf, Infinity; "Inf" followed by an i must go on to "Infinity".
-const char* ScanWord(const char* p, const char* end, bool negative, uint64_t* entry) {
-  const std::string_view rest(p, static_cast<size_t>(end - p));
-  if (rest.starts_with("NaN")) {
-    *entry = std::bit_cast<uint64_t>(std::numeric_limits<double>::quiet_NaN());
-    return p + 3;
-  }
-  if (!rest.starts_with("Inf")) return nullptr;
-  const double infinity = std::numeric_limits<double>::infinity();
-  *entry = std::bit_cast<uint64_t>(negative ? -infinity : infinity);
-  if (rest.starts_with("Infinity")) return p + 8;
-  return p[3] == 'i' ? nullptr : p + 3;
-}
-
 // Sets `value` and returns true when the digits fit RapidJSON's Int64 or Uint64.
 bool FitsInteger(const char* digits, size_t count, bool negative, uint64_t* value) {
   uint64_t magnitude = 0;
@@ -50,47 +36,85 @@ const char* ScanExponent(const char* p, int* exponent) {
   return p;
 }
 
+// Fraction and exponent, behind the integer part of a number.
+struct Tail {
+  const char* end = nullptr;  // nullptr: not well formed
+  bool is_present = false;
+  int exponent = 0;
+};
+
+Tail ScanTail(const char* p) {
+  Tail tail;
+  if (*p == '.') {
+    tail.is_present = true;
+    if (!IsDigit(*++p)) return tail;
+    while (IsDigit(*p)) ++p;
+  }
+  if (*p == 'e' || *p == 'E') {
+    tail.is_present = true;
+    p = ScanExponent(p, &tail.exponent);
+  }
+  tail.end = p;
+  return tail;
+}
+
+// The end of NaN, Inf or Infinity; "Inf" followed by an i must go on to "Infinity".
+const char* SkipWord(const char* p, const char* end) {
+  const std::string_view rest(p, static_cast<size_t>(end - p));
+  if (rest.starts_with("NaN")) return p + 3;
+  if (rest.starts_with("Infinity")) return p + 8;
+  return rest.starts_with("Inf") && p[3] != 'i' ? p + 3 : nullptr;
+}
+
+const char* ScanWord(const NumberToken& token, const char* end, uint64_t* entry) {
+  const char* const word = token.begin + token.negative;
+  const char* const behind = SkipWord(word, end);
+  if (behind == nullptr) return nullptr;
+  const double infinity = std::numeric_limits<double>::infinity();
+  double value = token.negative ? -infinity : infinity;
+  if (*word == 'N') value = std::numeric_limits<double>::quiet_NaN();
+  // RapidJSON takes "Inf.5" for 0.5.
+  const Tail tail = ScanTail(behind);
+  if (tail.end == nullptr) return nullptr;
+  if (tail.is_present && !ReadNumberWithRapidJson(
+                             {token.begin, static_cast<size_t>(tail.end - token.begin)}, &value)) {
+    return nullptr;
+  }
+  *entry = std::bit_cast<uint64_t>(value);
+  return tail.end;
+}
+
 }  // namespace
 
 const char* ScanRareNumber(const NumberToken& token, const char* text, const char* end,
                            uint64_t* entry) {
   const char* const digits = token.begin + token.negative;
-  if (token.integer_digits == 0) return ScanWord(digits, end, token.negative, entry);
+  if (token.integer_digits == 0) return ScanWord(token, end, entry);
   if (*digits == '0' && token.integer_digits > 1) {  // the token ends behind the zero
     *entry = JsonTape::Entry(JsonKind::kInt, 0);
     return digits + 1;
   }
-  const char* p = digits + token.integer_digits;
-  bool is_decimal = false;
-  int exponent = 0;
-  if (*p == '.') {
-    is_decimal = true;
-    if (!IsDigit(*++p)) return nullptr;
-    while (IsDigit(*p)) ++p;
-  }
-  if (*p == 'e' || *p == 'E') {
-    is_decimal = true;
-    p = ScanExponent(p, &exponent);
-    if (p == nullptr) return nullptr;
-  }
+  const Tail tail = ScanTail(digits + token.integer_digits);
+  if (tail.end == nullptr) return nullptr;
   uint64_t integer = 0;
-  if (!is_decimal && FitsInteger(digits, token.integer_digits, token.negative, &integer)) {
+  if (!tail.is_present && FitsInteger(digits, token.integer_digits, token.negative, &integer)) {
     *entry = JsonTape::Entry(JsonKind::kBigInt, static_cast<uint64_t>(token.begin - text));
-    return p;
+    return tail.end;
   }
   double value = 0;
-  const auto [stop, error] = std::from_chars(token.begin, p, value);
+  const auto [stop, error] = std::from_chars(token.begin, tail.end, value);
   // Near the ends of the range RapidJSON's own arithmetic decides what is too big, infinite or
   // zero.
-  if (error != std::errc() || exponent > 280 || token.integer_digits > 280) {
+  if (error != std::errc() || tail.exponent > 280 || token.integer_digits > 280) {
     double theirs = 0;
-    if (!ReadNumberWithRapidJson({token.begin, static_cast<size_t>(p - token.begin)}, &theirs)) {
+    if (!ReadNumberWithRapidJson({token.begin, static_cast<size_t>(tail.end - token.begin)},
+                                 &theirs)) {
       return nullptr;
     }
     if (error != std::errc()) value = theirs;
   }
   *entry = std::bit_cast<uint64_t>(value);
-  return p;
+  return tail.end;
 }
 
 }  // namespace baton::codec::rest
