@@ -8,7 +8,7 @@
 #include "base/buffer.h"
 #include "net/event_loop.h"
 #include "net/exchange.h"
-#include "net/server.h"
+#include "net/limits.h"
 
 namespace baton::net {
 

@@ -7,7 +7,6 @@
 
 #include "net/connection.h"
 #include "net/event_loop.h"
-#include "net/server.h"
 
 namespace baton::net {
 

@@ -5,7 +5,7 @@
 #include <string_view>
 
 #include "net/exchange.h"
-#include "net/server.h"
+#include "net/limits.h"
 
 namespace baton::net {
 

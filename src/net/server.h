@@ -8,35 +8,15 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/time/time.h"
+#include "net/endpoint.h"
 #include "net/exchange.h"
+#include "net/limits.h"
 
 namespace baton::net {
-
-// Limits on what a peer controls; docs/limits.md lists them with their flags.
-struct Limits {
-  size_t max_header_bytes = 1 << 20;       // all fields of one request
-  size_t max_headers = 1000;               // fields of one request
-  uint32_t max_concurrent_streams = 1024;  // HTTP/2, per connection
-  size_t max_connections = 65536;          // over all loops
-  size_t max_pipelined = 64;               // HTTP/1 requests read ahead of their answers
-  // From the first byte of a request to the end of its headers.
-  absl::Duration header_timeout = absl::Seconds(60);
-  // HTTP/2 frames a peer may make us answer or reset without a request between them, before the
-  // connection is closed.
-  uint32_t max_control_frames = 10000;
-};
 
 struct ServerOptions {
   int loops = 1;  // event loops, one thread each
   Limits limits = {};
-};
-
-struct Endpoint {
-  // "0.0.0.0", "[::]" with dual stack, "127.0.0.1", or "unix:/path".
-  std::string address;
-  uint16_t port = 0;                      // 0: any free port; ignored for unix
-  Protocol protocol = Protocol::kHttp11;  // kHttp2: prior knowledge (h2c)
 };
 
 // Listeners, loops and connections.

@@ -9,8 +9,8 @@
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
+#include "net/endpoint.h"
 #include "net/event_loop.h"
-#include "net/server.h"
 
 namespace baton::net {
 

@@ -15,7 +15,7 @@
 #include "net/connection.h"
 #include "net/event_loop.h"
 #include "net/exchange.h"
-#include "net/server.h"
+#include "net/limits.h"
 
 namespace baton::net {
 
