@@ -153,7 +153,7 @@ def test_goes_as_recorded(baton_binary, tmp_path, scenario):
     first, *later = SCENARIOS[scenario]
     ACTIONS[f"{scenario}/{first['step']}"](folder)
     server = BatonServer("--model_name=m", f"--model_base_path={folder.base}", *FLAGS)
-    if first["status"][0] == 0:
+    if questions_of(scenario, first)["status"][0] == 0:
         with_end = server.launch()
         assert with_end.wait_end() == 255
         assert "servable(s) did not become available" in with_end.log_text()
