@@ -24,13 +24,13 @@ net::Response MakeResponse(int status, std::string_view content_type, base::Buff
                            bool cors) {
   net::Response response;
   response.status = status;
+  if (!content_type.empty()) {
+    response.headers.push_back({"Content-Type", std::string(content_type)});
+  }
   if (cors) {
     response.headers.push_back({"Access-Control-Allow-Origin", "*"});
     response.headers.push_back({"Access-Control-Allow-Methods", "POST, GET"});
     response.headers.push_back({"Access-Control-Allow-Headers", "Content-Type"});
-  }
-  if (!content_type.empty()) {
-    response.headers.push_back({"Content-Type", std::string(content_type)});
   }
   if (!body.empty()) response.body.push_back(std::move(body));
   return response;

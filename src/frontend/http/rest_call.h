@@ -61,7 +61,7 @@ class RestCall {
 
 using RestCallPtr = std::shared_ptr<RestCall>;
 
-// A REST answer with the CORS fields in front when they are switched on.
+// A REST answer: the content type, then the CORS fields when they are switched on.
 net::Response MakeResponse(int status, std::string_view content_type, base::Buffer body, bool cors);
 
 }  // namespace baton::frontend::http
