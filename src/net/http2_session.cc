@@ -191,6 +191,7 @@ void Http2Session::OnPingAnswer(const uint8_t* opaque) {
 
 void Http2Session::OnClosed() {
   link_->answers = nullptr;
+  recent_ = nullptr;
   broken_ = true;
   // Each cancellation may drop readers and exchanges of its own stream only; the session is told
   // nothing any more.
@@ -215,8 +216,11 @@ void Http2Session::CountControlFrame() {
   }
 }
 
-Http2Stream* Http2Session::Find(int32_t stream_id) const {
-  return static_cast<Http2Stream*>(nghttp2_session_get_stream_user_data(session_, stream_id));
+Http2Stream* Http2Session::Find(int32_t stream_id) {
+  if (recent_ == nullptr || recent_->id != stream_id) {
+    recent_ = static_cast<Http2Stream*>(nghttp2_session_get_stream_user_data(session_, stream_id));
+  }
+  return recent_;
 }
 
 Http2Stream* Http2Session::OpenStream(int32_t stream_id) {
@@ -232,10 +236,12 @@ Http2Stream* Http2Session::OpenStream(int32_t stream_id) {
   stream->exchange = std::make_shared<Http2Exchange>(link_, stream_id);
   stream->exchange->mutable_request().headers.Reserve(kUsualHeaders);
   open_.push_back(std::move(stream));
-  return open_.back().get();
+  recent_ = open_.back().get();
+  return recent_;
 }
 
 void Http2Session::CloseStream(Http2Stream* stream) {
+  recent_ = nullptr;
   const size_t index = stream->index;
   std::swap(open_[index], open_.back());
   open_[index]->index = index;

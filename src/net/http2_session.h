@@ -75,7 +75,7 @@ class Http2Session final : public ProtocolSession, private Http2AnswerSink {
   void OnPingAnswer(const uint8_t* opaque);
   void CountControlFrame();
 
-  Http2Stream* Find(int32_t stream_id) const;
+  Http2Stream* Find(int32_t stream_id);
   Http2Stream* OpenStream(int32_t stream_id);
   void CloseStream(Http2Stream* stream);
   void WantWrite() { host_->WantWrite(); }
@@ -85,6 +85,7 @@ class Http2Session final : public ProtocolSession, private Http2AnswerSink {
   nghttp2_session* session_ = nullptr;
   std::vector<std::unique_ptr<Http2Stream>> open_;
   std::vector<std::unique_ptr<Http2Stream>> spare_;
+  Http2Stream* recent_ = nullptr;  // an open stream: frames and header fields come in runs
 
   // Where the frames of the running CollectOutput go, and at how many bytes it stops.
   OutputQueue* out_ = nullptr;

@@ -15,6 +15,14 @@ constexpr size_t kFirstBlock = size_t{16} << 10;
 constexpr size_t kEagerBelow = size_t{1} << 20;  // blocks grow fourfold up to here, twofold above
 constexpr size_t kAskWith = 256;                 // fewest bytes aligned_offset is asked with
 
+// Unaligned, in one piece with its count of references: an aligned allocation costs several plain
+// ones.
+base::Buffer SmallBlock(size_t bytes) {
+  std::shared_ptr<char[]> block = std::make_shared_for_overwrite<char[]>(bytes);
+  const char* data = block.get();
+  return base::Buffer::Wrap(data, bytes, std::move(block));
+}
+
 }  // namespace
 
 void Http2Body::Append(std::string_view bytes, bool last,
@@ -71,7 +79,7 @@ void Http2Body::Grow(size_t needed, bool last) {
   } else if (!last) {
     bytes = kAlignAbove;
   }
-  base::Buffer next = base::Buffer::Allocate(bytes);
+  base::Buffer next = needed > kAlignAbove ? base::Buffer::Allocate(bytes) : SmallBlock(bytes);
   if (size_ > 0 && !block_.empty()) {
     std::memcpy(next.mutable_data() + shift_, block_.data() + shift_, size_);
   }
