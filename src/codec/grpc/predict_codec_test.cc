@@ -292,15 +292,22 @@ TEST(BindPredictRequestTest, TakesASignatureWithoutInputs) {
 TEST(BindPredictRequestTest, DecodesATensorThatProtobufWouldMerge) {
   engine::Signature signature = MakeSignature();
   signature.inputs.pop_back();
-  // Entry: key a, value {dtype: DT_UINT8}, value {int_val: 5}.
+  // Entry: key a, value {dtype: DT_STRING}, value {string_val: "text"}.
   const base::Buffer message = base::Buffer::Copy(
-      "\x12\x0c\x0a\x01"
-      "a\x12\x02\x08\x04\x12\x03\x3a\x01\x05"s);
-  const auto view = ParsePredictRequest(message.view());
-  ASSERT_TRUE(view.ok());
-  const auto request = BindPredictRequest(*view, message, signature);
-  ASSERT_TRUE(request.ok()) << request.status();
-  EXPECT_EQ(ElementsOf(request->inputs[0]), ReferenceElements{"\5"});
+      "\x12\x0f\x0a\x01"
+      "a\x12\x02\x08\x07\x12\x06\x42\x04text"s);
+  std::vector<Tensor> inputs;
+  {
+    const auto view = ParsePredictRequest(message.view());
+    ASSERT_TRUE(view.ok());
+    const auto request = BindPredictRequest(*view, message, signature);
+    ASSERT_TRUE(request.ok()) << request.status();
+    inputs = request->inputs;
+  }
+  // The strings lie in the merged bytes, which live as long as the tensor.
+  EXPECT_EQ(inputs[0].strings()[0].view(), "text");
+  EXPECT_FALSE(inputs[0].strings()[0].view().data() >= message.data() &&
+               inputs[0].strings()[0].view().data() < message.data() + message.size());
 }
 
 // --- encoding ---
@@ -389,13 +396,16 @@ TEST(EncodePredictResponseTest, CopiesLargePayloadsThatAreNotTheTensorsBytes) {
 // --- where the content lies ---
 
 TEST(FindTensorContentTest, FindsTheFirstLargeRun) {
+  // One request behind the other, so that the entries come in this order.
+  std::string bytes = RequestBytes(
+      "model_spec { name: 'm' } inputs { key: 'small' value { tensor_content: 'tiny' } }");
   tfs::PredictRequest proto;
-  proto.mutable_model_spec()->set_name("m");
-  (*proto.mutable_inputs())["small"].set_tensor_content("tiny");
   (*proto.mutable_inputs())["text"].add_string_val(std::string(5000, 'b'));
+  bytes += proto.SerializeAsString();
+  proto.Clear();
   (*proto.mutable_inputs())["x"].mutable_tensor_shape()->add_dim()->set_size(4096);
   (*proto.mutable_inputs())["x"].set_tensor_content(std::string(4096, 'a'));
-  const std::string bytes = proto.SerializeAsString();
+  bytes += proto.SerializeAsString();
   const size_t content = bytes.find(std::string(4096, 'a'));
   EXPECT_EQ(FindTensorContent(bytes), content);
   // The run itself need not be there yet, only what is in front of it.
