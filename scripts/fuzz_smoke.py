@@ -9,12 +9,16 @@ import sys
 import tempfile
 import xml.etree.ElementTree as ElementTree
 
+# Where a target's seeds lie under --seeds, if not in a folder of its name without _fuzz.
+SEEDS = {"tensor_codec": "grpc/tensor", "predict_codec": "grpc/predict", "rest_predict": "rest"}
+
 
 def run(target: pathlib.Path, seeds: pathlib.Path, seconds: int) -> tuple[str, str | None]:
     """Returns the target's name and, where it found something, its output."""
     with tempfile.TemporaryDirectory() as corpus:
         command = [target, f"-max_total_time={seconds}", "-timeout=5", "-rss_limit_mb=2048", "-print_final_stats=1"]
-        own_seeds = seeds / target.name
+        name = target.name.removesuffix("_fuzz")
+        own_seeds = seeds / SEEDS.get(name, name)
         folders = [corpus, *([own_seeds] if own_seeds.is_dir() else [])]
         done = subprocess.run([*command, f"-artifact_prefix={target.parent}/", *folders], capture_output=True, text=True,
                               errors="replace", check=False)
@@ -24,7 +28,7 @@ def run(target: pathlib.Path, seeds: pathlib.Path, seconds: int) -> tuple[str, s
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--build", type=pathlib.Path, required=True)
-    parser.add_argument("--seeds", type=pathlib.Path, required=True, help="folder with one folder of seeds per target")
+    parser.add_argument("--seeds", type=pathlib.Path, required=True, help="folder with a folder of seeds per target")
     parser.add_argument("--seconds", type=int, default=5)
     parser.add_argument("--junit", type=pathlib.Path, required=True)
     options = parser.parse_args()

@@ -5,7 +5,7 @@
 
 results=$root/build/test-results
 fast_suites=(layers format unit proto)
-all_suites=("${fast_suites[@]}" integration conformance fuzz asan tsan interop)
+all_suites=("${fast_suites[@]}" integration conformance fuzz asan tsan interop tidy)
 
 # pytest over the paths that exist; none is fine, the suite then has no tests.
 pytests() {
@@ -40,8 +40,18 @@ suite_integration() { build release && pytests integration tests/integration; }
 
 suite_conformance() { build release && pytests conformance tests/conformance; }
 
-suite_interop() {
-  if [[ -d tests/interop ]]; then build release && pytests interop tests/interop; fi
+# Other people's clients, and h2spec.
+suite_interop() { build release && pytests interop tests/interop tests/h2spec; }
+
+suite_tidy() {
+  build release
+  quietly tidy tidied
+}
+
+# Every source that is compiled, but for tests: what a check there finds is no bug of the product.
+tidied() {
+  git ls-files -- 'src/*.cc' 'engines/*.cc' 'loadgen/*.cc' | grep -vE '_(test|bench|fuzz)\.cc$' |
+    xargs -r -P "$(nproc)" -n 2 clang-tidy-14 -p build/release --quiet
 }
 
 suite_asan() {
