@@ -67,9 +67,18 @@ void DrainAndStop(Server& server, StopSignal& stop, const Options& options) {
   }
 }
 
+// What engines read from the environment when they are opened; an operator's own setting stays. Before any thread
+// starts, because setenv is not safe beside getenv.
+void SetEngineEnvironment() {
+  // TensorFlow's oneDNN pool would keep the memory of every model that was ever loaded.
+  setenv("TF_ONEDNN_USE_SYSTEM_ALLOCATOR", "1", 0);
+  setenv("TF_CPP_MIN_LOG_LEVEL", "2", 0);
+}
+
 }  // namespace
 
 int Serve(const std::string& program, const std::vector<std::string>& arguments) {
+  SetEngineEnvironment();
   Options options;
   FlagSet flags;
   options.Register(flags);
