@@ -59,7 +59,7 @@ bool IsSettled(storage::ModelStore& store, int64_t version, const std::string& p
   return is_settled;
 }
 
-void LogPolicyWarnings(const std::string& name, const StoreSource::Model& model,
+void LogPolicyWarnings(const std::string& name, const WatchedModel& model,
                        const std::vector<int64_t>& missing) {
   const auto* specific = std::get_if<SpecificVersions>(&model.policy);
   for (const int64_t version : missing) {
@@ -75,8 +75,8 @@ void LogPolicyWarnings(const std::string& name, const StoreSource::Model& model,
 
 }  // namespace
 
-PollResult PollModel(storage::ModelStore& store, const std::string& name,
-                     const StoreSource::Model& model, bool is_loud, PollMemory& memory) {
+PollResult PollModel(storage::ModelStore& store, const std::string& name, const WatchedModel& model,
+                     bool is_loud, PollMemory& memory) {
   PollResult result;
   const absl::StatusOr<std::vector<storage::StoredVersion>> listed =
       store.ListVersions(model.base_path);

@@ -6,8 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "lifecycle/servable_manager.h"
-#include "lifecycle/store_source.h"
+#include "lifecycle/desired.h"
 #include "storage/model_store.h"
 
 namespace baton::lifecycle {
@@ -35,7 +34,7 @@ struct PollResult {
 // whose texts are logged if `is_loud`).
 //
 // Threads: blocks on the store. Errors: logged.
-PollResult PollModel(storage::ModelStore& store, const std::string& name,
-                     const StoreSource::Model& model, bool is_loud, PollMemory& memory);
+PollResult PollModel(storage::ModelStore& store, const std::string& name, const WatchedModel& model,
+                     bool is_loud, PollMemory& memory);
 
 }  // namespace baton::lifecycle

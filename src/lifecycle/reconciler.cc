@@ -25,9 +25,9 @@ bool IsLive(VersionSnapshot::Phase phase) {
 
 }  // namespace
 
-Reconciler::Reconciler(ServableManager::Options options, ServableFactory* factory,
-                       ServableRegistry* registry, StateMonitor* monitor,
-                       base::Executor* load_executor, base::Executor* reaper, Post post)
+Reconciler::Reconciler(LoadOptions options, ServableFactory* factory, ServableRegistry* registry,
+                       StateMonitor* monitor, base::Executor* load_executor, base::Executor* reaper,
+                       Post post)
     : options_(options),
       factory_(factory),
       registry_(registry),

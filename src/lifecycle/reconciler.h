@@ -14,8 +14,8 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "base/executor.h"
+#include "lifecycle/desired.h"
 #include "lifecycle/servable.h"
-#include "lifecycle/servable_manager.h"
 #include "lifecycle/servable_registry.h"
 #include "lifecycle/state_monitor.h"
 #include "lifecycle/transition_policy.h"
@@ -35,7 +35,7 @@ class Reconciler {
   using Post = std::function<void(absl::AnyInvocable<void()>)>;
   using Labels = std::map<std::string, std::map<std::string, int64_t>>;
 
-  Reconciler(ServableManager::Options options, ServableFactory* factory, ServableRegistry* registry,
+  Reconciler(LoadOptions options, ServableFactory* factory, ServableRegistry* registry,
              StateMonitor* monitor, base::Executor* load_executor, base::Executor* reaper,
              Post post);
 
@@ -92,7 +92,7 @@ class Reconciler {
   // Publishes without what Retire() took, then lets go of it.
   void FlushRetired();
 
-  const ServableManager::Options options_;
+  const LoadOptions options_;
   ServableFactory* const factory_;
   ServableRegistry* const registry_;
   StateMonitor* const monitor_;

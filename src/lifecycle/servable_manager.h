@@ -10,19 +10,14 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/time/time.h"
-#include "base/clock.h"
 #include "base/executor.h"
+#include "lifecycle/desired.h"
 #include "lifecycle/servable.h"
 #include "lifecycle/servable_registry.h"
 #include "lifecycle/state_monitor.h"
 #include "lifecycle/transition_policy.h"
 
 namespace baton::lifecycle {
-
-struct DesiredVersion {
-  int64_t version = 0;
-  std::string path;
-};
 
 // Makes observed equal desired: loads what should serve, retires what should not, and publishes the
 // result. All state lives on one loop thread; loads run on `load_executor`, destruction on
@@ -32,11 +27,7 @@ struct DesiredVersion {
 // version's fate is in the StateMonitor.
 class ServableManager {
  public:
-  struct Options {
-    uint32_t max_load_retries = 5;
-    absl::Duration load_retry_interval = absl::Seconds(60);
-    const base::Clock* clock = &base::Clock::Real();
-  };
+  using Options = LoadOptions;
 
   // Everything is borrowed and outlives the manager; the executors also every ServableHandle.
   ServableManager(Options options, ServableFactory* factory, ServableRegistry* registry,

@@ -6,8 +6,8 @@
 
 #include "absl/time/time.h"
 #include "base/clock.h"
+#include "lifecycle/desired.h"
 #include "lifecycle/servable_manager.h"
-#include "lifecycle/version_policy.h"
 #include "storage/model_store.h"
 
 namespace baton::lifecycle {
@@ -31,11 +31,7 @@ class StoreSource {
   StoreSource(Options options, storage::ModelStore* store, ServableManager* manager);
   ~StoreSource();
 
-  struct Model {
-    std::string base_path;
-    VersionPolicy policy;
-    bool operator==(const Model&) const = default;
-  };
+  using Model = WatchedModel;
 
   // Replaces the set of models. Those left out are un-desired at once; new and changed ones are
   // polled at once.
