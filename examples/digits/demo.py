@@ -128,6 +128,7 @@ class Load:
     stop: threading.Event = field(default_factory=threading.Event)
     answers: Counter = field(default_factory=Counter)  # (row, version or "failed") -> count
     totals: Counter = field(default_factory=Counter)  # protocol -> count
+    first_answer: dict[int, float] = field(default_factory=dict)  # version -> when one client or another had its first
     first_failure: str = ""
 
     def __enter__(self) -> "Load":
@@ -154,6 +155,8 @@ class Load:
                 answered = ask()
             except Exception as error:  # any error at all is a failed request
                 answered, self.first_failure = "failed", self.first_failure or f"{protocol}: {error}"
+            if answered not in self.first_answer:
+                self.first_answer[answered] = self.elapsed()
             mine[min(int(self.elapsed() / ROW_SECONDS), self.last_row), answered] += 1
         self.answers.update(mine)
         self.totals[protocol] += sum(mine.values())
@@ -236,6 +239,8 @@ def swap_under_load(server: Server, trained: pathlib.Path, base_path: pathlib.Pa
         counts = [load.answers[row, who] for who in (1, 2, "failed")]
         note = "   <- version 2 published" if row == int(published / ROW_SECONDS) else ""
         say(f"   {row * ROW_SECONDS:5.1f}s{counts[0]:12}{counts[1]:12}{counts[2]:9}{note}")
+    if 2 in load.first_answer:
+        say(f"   version 2 answered {load.first_answer[2] - published:.1f} s after it was published: its files must be quiet for 1 s first")
     return load
 
 
