@@ -13,9 +13,9 @@ namespace baton::base {
 namespace {
 
 constexpr size_t kSmallest = 4096;            // smaller blocks are left to malloc
-constexpr size_t kLargest = size_t{1} << 26;  // larger ones are rare and returned at once
-constexpr size_t kKeep = size_t{256} << 20;   // the pool never holds more free memory than this
-constexpr int kClasses = 15;                  // 4 KiB .. 64 MiB
+constexpr size_t kLargest = size_t{1} << 24;  // larger ones are rare and returned at once
+constexpr size_t kKeep = size_t{64} << 20;    // the pool never holds more free memory than this
+constexpr int kClasses = 13;                  // 4 KiB .. 16 MiB
 
 char* AlignedNew(size_t bytes) {
   return static_cast<char*>(::operator new (bytes, std::align_val_t{Buffer::kAlignment}));

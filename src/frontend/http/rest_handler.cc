@@ -1,5 +1,6 @@
 #include "frontend/http/rest_handler.h"
 
+#include <cstring>
 #include <utility>
 #include <vector>
 
@@ -30,8 +31,14 @@ predict::ModelSpec SpecOf(const RestPath& path) {
 base::Buffer PlainBody(const net::Request& request) {
   const std::string* encoding = request.headers.Find("Content-Encoding");
   if (encoding == nullptr || encoding->find("gzip") == std::string::npos) return request.body;
-  absl::StatusOr<base::Buffer> plain =
-      net::Decompress(net::Compression::kGzip, request.body.view(), kMaxInflated);
+  // The size is in the last four bytes; a stream that claims too much, or brings more than it
+  // claims, costs nothing.
+  const std::string_view packed = request.body.view();
+  if (packed.size() < 4) return base::Buffer();
+  uint32_t claimed = 0;
+  std::memcpy(&claimed, packed.data() + packed.size() - 4, 4);
+  if (claimed > kMaxInflated) return base::Buffer();
+  absl::StatusOr<base::Buffer> plain = net::Decompress(net::Compression::kGzip, packed, claimed);
   return plain.ok() ? *std::move(plain) : base::Buffer();
 }
 
