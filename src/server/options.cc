@@ -25,6 +25,10 @@ int SchedulableCpus() {
   return std::max(1, CPU_COUNT(&set));
 }
 
+size_t CountOrCpus(int32_t count) {
+  return static_cast<size_t>(count > 0 ? count : SchedulableCpus());
+}
+
 void Options::Register(FlagSet& flags) {
   flags.Add("port", &port,
             "TCP port to listen on for gRPC/HTTP API. Disabled if port set to zero.");

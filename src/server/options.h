@@ -55,5 +55,7 @@ struct Options {
 
 // CPUs this process may run on.
 int SchedulableCpus();
+// A thread count of the options, 0 meaning one per CPU.
+size_t CountOrCpus(int32_t count);
 
 }  // namespace baton::server

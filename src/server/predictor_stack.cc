@@ -2,17 +2,19 @@
 
 #include <utility>
 
+#include "base/status_macros.h"
 #include "predict/engine_predictor.h"
 #include "scheduling/scheduling_predictor.h"
 
 namespace baton::server {
 
-std::unique_ptr<predict::Predictor> MakePredictorStack(const Options& options,
-                                                       const lifecycle::ServableId& id,
-                                                       engine::Model* model,
-                                                       scheduling::LaneScheduler* scheduler) {
+absl::StatusOr<std::unique_ptr<predict::Predictor>> MakePredictorStack(
+    const Options& options, const lifecycle::ServableId& id, engine::Model* model,
+    scheduling::LaneScheduler* scheduler) {
   auto leaf =
       std::make_unique<predict::EnginePredictor>(predict::EnginePredictor::Options{}, model);
+  BATON_RETURN_IF_ERROR(leaf->Prepare(static_cast<uint32_t>(CountOrCpus(options.event_loops) +
+                                                            CountOrCpus(options.engine_threads))));
   const uint32_t max_runs = leaf->max_concurrent_runs();
   return std::make_unique<scheduling::SchedulingPredictor>(
       scheduling::SchedulingPredictor::Options{

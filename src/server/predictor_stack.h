@@ -2,6 +2,7 @@
 
 #include <memory>
 
+#include "absl/status/statusor.h"
 #include "engine/engine.h"
 #include "lifecycle/servable_id.h"
 #include "predict/predictor.h"
@@ -11,10 +12,9 @@
 namespace baton::server {
 
 // What a call passes on its way to the engine, outermost first: scheduling, engine. The one place
-// where the order of wrapping is decided.
-std::unique_ptr<predict::Predictor> MakePredictorStack(const Options& options,
-                                                       const lifecycle::ServableId& id,
-                                                       engine::Model* model,
-                                                       scheduling::LaneScheduler* scheduler);
+// where the order of wrapping is decided. Errors: those of making the model's instances.
+absl::StatusOr<std::unique_ptr<predict::Predictor>> MakePredictorStack(
+    const Options& options, const lifecycle::ServableId& id, engine::Model* model,
+    scheduling::LaneScheduler* scheduler);
 
 }  // namespace baton::server

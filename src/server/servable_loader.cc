@@ -21,7 +21,8 @@ absl::StatusOr<std::unique_ptr<lifecycle::Servable>> ServableLoader::Load(
   base::LogInfo(base::StrCat("Loaded ", id.DebugString(), " with the ", engine->name(), " engine, ",
                              model->memory_bytes() >> 20, " MiB"),
                 {{"model", id.name}, {"engine", engine->name()}});
-  auto predictor = MakePredictorStack(options_, id, model.get(), scheduler_);
+  BATON_ASSIGN_OR_RETURN(std::unique_ptr<predict::Predictor> predictor,
+                         MakePredictorStack(options_, id, model.get(), scheduler_));
   return std::make_unique<lifecycle::Servable>(id, std::move(model), std::move(predictor));
 }
 

@@ -67,8 +67,8 @@ void DrainAndStop(Server& server, StopSignal& stop, const Options& options) {
   }
 }
 
-// What engines read from the environment when they are opened; an operator's own setting stays. Before any thread
-// starts, because setenv is not safe beside getenv.
+// What engines read from the environment when they are opened; an operator's own setting stays.
+// Before any thread starts, because setenv is not safe beside getenv.
 void SetEngineEnvironment() {
   // TensorFlow's oneDNN pool would keep the memory of every model that was ever loaded.
   setenv("TF_ONEDNN_USE_SYSTEM_ALLOCATOR", "1", 0);

@@ -36,10 +36,6 @@
 namespace baton::server {
 namespace {
 
-size_t CountOrCpus(int32_t count) {
-  return static_cast<size_t>(count > 0 ? count : SchedulableCpus());
-}
-
 engine::EngineRegistryOptions EngineOptionsOf(const Options& options) {
   engine::EngineRegistryOptions engines;
   engines.directory = options.engine_dir;
@@ -121,6 +117,13 @@ class Server::Parts {
         grpc(&request_metrics),
         rest(RestOptionsOf(options), &inference, &models, &health, &metrics) {
     metrics::AddProcessMetrics(metrics);
+    metrics.AddCallback("baton_queued_calls", "Calls waiting for an engine thread.", {},
+                        [this] { return static_cast<double>(scheduler.queued_calls()); });
+    metrics.AddCallback("baton_running_calls", "Calls on engine threads.", {},
+                        [this] { return static_cast<double>(scheduler.running_calls()); });
+    metrics.AddCallback("baton_connections", "Open client connections.", {}, [this] {
+      return transport == nullptr ? 0.0 : static_cast<double>(transport->connections());
+    });
     prediction_service.Register(grpc);
     model_service.Register(grpc);
     if (options.enable_grpc_healthcheck_service) health_service.Register(grpc);
