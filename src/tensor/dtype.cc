@@ -10,7 +10,8 @@ struct Entry {
   uint8_t bytes;
 };
 
-#define ENTRY(lower, upper, bytes) Entry{lower, "DT_" upper, lower "_ref", bytes}
+#define ENTRY(lower, upper, bytes) \
+  Entry { lower, "DT_" upper, lower "_ref", bytes }
 // Indexed by DType.
 constexpr Entry kEntries[] = {
     ENTRY("invalid", "INVALID", 0),

@@ -1,7 +1,7 @@
 #include "tensor/shape.h"
 
-#include "base/strings.h"
 #include "absl/strings/str_join.h"
+#include "base/strings.h"
 
 namespace baton::tensor {
 

@@ -26,7 +26,8 @@ class Shape {
   void Append(int64_t dim) { dims_.push_back(dim); }
   void Prepend(int64_t dim) { dims_.insert(dims_.begin(), dim); }
 
-  // Product of the dimensions (1 without any); nullopt when one is negative or the product does not fit int64.
+  // Product of the dimensions (1 without any); nullopt when one is negative or the product does not
+  // fit int64.
   std::optional<int64_t> NumElements() const;
 
   // "[2,3]", "[]" for a scalar.

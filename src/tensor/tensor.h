@@ -14,12 +14,13 @@
 
 namespace baton::tensor {
 
-// A value in the middle of the server: dtype, shape and shared bytes. Elements lie dense, row-major, little-endian;
-// a string tensor's buffer is an array of StringRef whose targets the buffer's owner keeps alive.
+// A value in the middle of the server: dtype, shape and shared bytes. Elements lie dense,
+// row-major, little-endian; a string tensor's buffer is an array of StringRef whose targets the
+// buffer's owner keeps alive.
 //
 // Invariant: buffer().size() == num_elements() * ByteSize(dtype()).
-// Threads: immutable once shared. Owner: whoever holds a copy; copying shares the bytes. Errors: the factories refuse
-// shapes that overflow and types without a host layout.
+// Threads: immutable once shared. Owner: whoever holds a copy; copying shares the bytes. Errors:
+// the factories refuse shapes that overflow and types without a host layout.
 class Tensor {
  public:
   Tensor() = default;
@@ -28,7 +29,8 @@ class Tensor {
   static absl::StatusOr<Tensor> Allocate(DType dtype, Shape shape);
   // Elements that already lie somewhere. REQUIRES: the invariant.
   static Tensor FromBuffer(DType dtype, Shape shape, base::Buffer buffer);
-  // A string tensor that copies its elements into one block. REQUIRES: shape holds strings.size() elements.
+  // A string tensor that copies its elements into one block. REQUIRES: shape holds strings.size()
+  // elements.
   static Tensor FromStrings(Shape shape, std::span<const std::string_view> strings);
 
   template <typename T>

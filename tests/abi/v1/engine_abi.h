@@ -1,20 +1,24 @@
 /* The C ABI between Baton and an engine plug-in.
  *
- * A plug-in is a shared library that exports one function, baton_engine_entry. The host hands it a table of host
- * functions and gets back a table of engine functions. Everything else crosses as plain structs.
+ * A plug-in is a shared library that exports one function, baton_engine_entry. The host hands it a
+ * table of host functions and gets back a table of engine functions. Everything else crosses as
+ * plain structs.
  *
- * Versioning: every struct begins with struct_size, set by whoever fills it in; fields are only ever appended, and a
- * reader uses a field only when struct_size covers it. The tables carry abi_major and abi_minor: major must match, and
- * a plug-in's minor may be lower than the host's, never higher.
+ * Versioning: every struct begins with struct_size, set by whoever fills it in; fields are only
+ * ever appended, and a reader uses a field only when struct_size covers it. The tables carry
+ * abi_major and abi_minor: major must match, and a plug-in's minor may be lower than the host's,
+ * never higher.
  *
- * Ownership is in the name: _borrowed pointers live for the time stated; what is _owned_by_engine is valid until its
- * release function or the object that gave it is gone. A baton_status is created by the host's status_new and freed by
- * the host; NULL is success.
+ * Ownership is in the name: _borrowed pointers live for the time stated; what is _owned_by_engine
+ * is valid until its release function or the object that gave it is gone. A baton_status is created
+ * by the host's status_new and freed by the host; NULL is success.
  *
- * Threads: functions of the engine and of a model may be called concurrently; an instance is called by one thread at a
- * time. Nothing may throw, print, fork, or install signal handlers; logging goes through the host.
+ * Threads: functions of the engine and of a model may be called concurrently; an instance is called
+ * by one thread at a time. Nothing may throw, print, fork, or install signal handlers; logging goes
+ * through the host.
  *
- * Valid C11; includes only stddef.h and stdint.h. A new engine starts from engine_sdk.h, not from here.
+ * Valid C11; includes only stddef.h and stdint.h. A new engine starts from engine_sdk.h, not from
+ * here.
  */
 #ifndef BATON_ENGINE_ABI_H_
 #define BATON_ENGINE_ABI_H_
@@ -49,9 +53,9 @@ typedef struct baton_option {
 
 typedef enum baton_memory { BATON_MEMORY_HOST = 0 } baton_memory;
 
-/* A dense tensor, row-major, little-endian. dtype has TensorFlow's DataType numbers; a string tensor's data is an
- * array of baton_str. data of an input is aligned to 64 bytes or not, as it came: an engine that needs alignment
- * checks and copies. */
+/* A dense tensor, row-major, little-endian. dtype has TensorFlow's DataType numbers; a string
+ * tensor's data is an array of baton_str. data of an input is aligned to 64 bytes or not, as it
+ * came: an engine that needs alignment checks and copies. */
 typedef struct baton_tensor {
   size_t struct_size;
   int32_t dtype;
@@ -61,8 +65,8 @@ typedef struct baton_tensor {
   const int64_t* dims;
   const void* data;
   uint64_t bytes;
-  /* Outputs only: the host calls release(release_context) once, on any thread, when nothing reads dims and data any
-   * more. NULL: nothing to release. */
+  /* Outputs only: the host calls release(release_context) once, on any thread, when nothing reads
+   * dims and data any more. NULL: nothing to release. */
   void (*release)(void* release_context);
   void* release_context;
 } baton_tensor;
@@ -96,7 +100,8 @@ typedef struct baton_model_description {
   uint32_t num_signatures;
   uint32_t max_instances; /* 0: as many as the host likes */
   uint64_t memory_bytes;  /* measured or estimated size of the loaded model */
-  /* A serialized tensorflow.serving.SignatureDefMap that is more exact than the ports; empty: the host makes one. */
+  /* A serialized tensorflow.serving.SignatureDefMap that is more exact than the ports; empty: the
+   * host makes one. */
   baton_str signature_def_map;
 } baton_model_description;
 
@@ -106,9 +111,10 @@ typedef enum baton_probe {
   BATON_PROBE_YES = 2
 } baton_probe;
 
-/* One execution. Everything is borrowed for the duration of the call, except that the data of inputs stays valid and
- * unchanged until the outputs are released as well: an output may point into an input, but an engine that keeps an
- * input for later runs copies it. When execute fails, outputs with a release function are released all the same. */
+/* One execution. Everything is borrowed for the duration of the call, except that the data of
+ * inputs stays valid and unchanged until the outputs are released as well: an output may point into
+ * an input, but an engine that keeps an input for later runs copies it. When execute fails, outputs
+ * with a release function are released all the same. */
 typedef struct baton_run {
   size_t struct_size;
   uint32_t signature; /* index into the description */
@@ -118,12 +124,16 @@ typedef struct baton_run {
   uint32_t num_outputs;
   uint32_t threads; /* threads this run may use; 1: run in the calling thread */
   const uint32_t* output_ports;
-  baton_tensor* outputs;         /* num_outputs structs, struct_size set by the host, to be filled in */
+  baton_tensor* outputs; /* num_outputs structs, struct_size set by the host, to be filled in */
   int64_t deadline_unix_nanos;   /* INT64_MAX: none */
   const volatile int* cancelled; /* may be NULL; non-zero: nobody waits for the result any more */
 } baton_run;
 
-typedef enum baton_severity { BATON_LOG_INFO = 0, BATON_LOG_WARNING = 1, BATON_LOG_ERROR = 2 } baton_severity;
+typedef enum baton_severity {
+  BATON_LOG_INFO = 0,
+  BATON_LOG_WARNING = 1,
+  BATON_LOG_ERROR = 2
+} baton_severity;
 
 typedef struct baton_host_api {
   size_t struct_size;
@@ -145,12 +155,13 @@ typedef struct baton_engine_api {
   const char* version; /* of the engine's library; static */
 
   baton_status* (*create)(const baton_option* options, size_t num_options, baton_engine** engine);
-  /* Cheap: looks at file names and headers. `reason` is static or empty, and explains NO and MAYBE. */
+  /* Cheap: looks at file names and headers. `reason` is static or empty, and explains NO and MAYBE.
+   */
   baton_probe (*probe)(baton_engine* engine, baton_str path, baton_str* reason);
   /* Upper bound of the memory a load of `path` takes, peaks included. */
   baton_status* (*estimate)(baton_engine* engine, baton_str path, uint64_t* bytes);
-  baton_status* (*load)(baton_engine* engine, baton_str path, const baton_option* options, size_t num_options,
-                        baton_model** model);
+  baton_status* (*load)(baton_engine* engine, baton_str path, const baton_option* options,
+                        size_t num_options, baton_model** model);
   const baton_model_description* (*describe)(baton_model* model);
   baton_status* (*instance_new)(baton_model* model, baton_instance** instance);
   baton_status* (*execute)(baton_instance* instance, const baton_run* run);
@@ -160,8 +171,8 @@ typedef struct baton_engine_api {
   void (*destroy)(baton_engine* engine);
 } baton_engine_api;
 
-/* The one exported symbol. Returns NULL when `host` is too old for the plug-in. Both tables live as long as the
- * process: plug-ins are never unloaded. */
+/* The one exported symbol. Returns NULL when `host` is too old for the plug-in. Both tables live as
+ * long as the process: plug-ins are never unloaded. */
 #define BATON_ENGINE_ENTRY "baton_engine_entry"
 typedef const baton_engine_api* (*baton_engine_entry_fn)(const baton_host_api* host);
 
