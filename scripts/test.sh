@@ -50,8 +50,8 @@ suite_tidy() {
 
 # Every source that is compiled, but for tests: what a check there finds is no bug of the product.
 tidied() {
-  git ls-files -- 'src/*.cc' 'engines/*.cc' 'loadgen/*.cc' | grep -vE '_(test|bench|fuzz)\.cc$' |
-    xargs -r -P "$(nproc)" -n 2 clang-tidy-14 -p build/release --quiet
+  sources src engines loadgen | grep -zE '\.cc$' | grep -zvE '_(test|bench|fuzz)\.cc$' |
+    xargs -0 -r -P "$(nproc)" -n 2 clang-tidy-14 -p build/release --quiet
 }
 
 suite_asan() {
