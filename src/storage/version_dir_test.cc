@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <sys/stat.h>
+
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
@@ -134,6 +136,11 @@ TEST_F(VersionDirTest, SavedModelIsWholeWithItsVariables) {
   Write("variables/variables.data-00001-of-00002", "x");
   EXPECT_EQ(InspectSavedModel(dir_), SavedModelState::kWhole);
   fs::remove(dir_ / "variables/variables.index");
+  EXPECT_EQ(InspectSavedModel(dir_), SavedModelState::kPartial);
+}
+
+TEST_F(VersionDirTest, AFifoIsNoSavedModelAndNobodyWaitsForItsWriter) {
+  ASSERT_EQ(mkfifo((dir_ / "saved_model.pb").c_str(), 0600), 0);
   EXPECT_EQ(InspectSavedModel(dir_), SavedModelState::kPartial);
 }
 
