@@ -87,7 +87,8 @@ bool HasSavedModel(const std::string& path) {
   std::error_code error;
   const fs::path folder(path);
   for (const char* name : {"saved_model.pb", "saved_model.pbtxt", "saved_model.cpb"}) {
-    if (fs::exists(folder / name, error)) return true;
+    // Reading a FIFO would wait for its writer, and with it a thread that loads.
+    if (fs::is_regular_file(folder / name, error)) return true;
   }
   return false;
 }
