@@ -89,6 +89,17 @@ TEST(GrpcFramingTest, GzipMessageIsInflatedWithinTheLimit) {
   EXPECT_TRUE(WantsGzipReply(request));
 }
 
+TEST(GrpcFramingTest, AGzipBombIsRefusedBeforeItIsAllUnpacked) {
+  const auto decode = [](size_t mebibytes) {
+    auto packed = net::Compress(net::Compression::kGzip, std::string(mebibytes << 20, '\0'));
+    const net::Request request =
+        RequestWith(Framed(packed->view(), true), {{"grpc-encoding", "gzip"}});
+    return DecodeUnaryMessage(request, kMaxMessageBytes).status().code();
+  };
+  EXPECT_EQ(decode(100), absl::StatusCode::kOk);
+  EXPECT_EQ(decode(101), absl::StatusCode::kResourceExhausted);
+}
+
 TEST(GrpcFramingTest, AnswerIsCompressedOnlyWhenAskedAndWorthIt) {
   const auto answer = [](size_t bytes, bool gzip) {
     return MessageResponse({base::Buffer::FromString(std::string(kPrefixBytes + bytes, 'a'))},

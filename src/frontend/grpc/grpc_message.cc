@@ -1,5 +1,6 @@
 #include "frontend/grpc/grpc_message.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "base/strings.h"
@@ -9,6 +10,12 @@ namespace baton::frontend::grpc {
 namespace {
 
 constexpr size_t kCompressAbove = 256;  // smaller messages grow
+
+// A compressed message may grow to this, or to kMaxGrowth times its size where that is more.
+// Deflate could reach a thousandfold: two megabytes would keep a loop busy for seconds and take
+// gigabytes.
+constexpr uint64_t kMaxInflated = uint64_t{100} << 20;
+constexpr uint64_t kMaxGrowth = 50;
 
 uint32_t ReadLength(std::string_view prefix) {
   const auto* p = reinterpret_cast<const unsigned char*>(prefix.data());
@@ -60,7 +67,8 @@ absl::StatusOr<base::Buffer> DecodeUnaryMessage(const net::Request& request, uin
     return absl::UnimplementedError(
         base::StrCat("grpc-encoding \"", *name, "\" is not known; use identity, gzip or deflate"));
   }
-  absl::StatusOr<base::Buffer> plain = net::Decompress(*encoding, message.view(), max_bytes);
+  const uint64_t limit = std::min(max_bytes, std::max(kMaxInflated, kMaxGrowth * message.size()));
+  absl::StatusOr<base::Buffer> plain = net::Decompress(*encoding, message.view(), limit);
   if (plain.ok()) return plain;
   if (plain.status().code() == absl::StatusCode::kResourceExhausted) return plain.status();
   return absl::InternalError(
