@@ -12,6 +12,9 @@
 namespace baton::net {
 namespace {
 
+// Of streamed answers, which are small, or their peer reads them as they come.
+constexpr size_t kMaxWaitingParts = size_t{16} << 20;
+
 nghttp2_nv Field(std::string_view name, std::string_view value) {
   return {reinterpret_cast<uint8_t*>(const_cast<char*>(name.data())),
           reinterpret_cast<uint8_t*>(const_cast<char*>(value.data())), name.size(), value.size(),
@@ -42,6 +45,7 @@ void Http2Session::Answer(int32_t stream_id, Response response) {
   for (base::Buffer& part : response.body) {
     stream->parts.Add(std::move(part));
   }
+  waiting_answer_bytes_ += stream->parts.bytes();
   if (stream->parts.bytes() > 0) {
     stream->trailers = std::move(response.trailers);
     SubmitHeaders(stream_id, response.status, response.headers, /*end_stream=*/false);
@@ -71,6 +75,11 @@ void Http2Session::AddPart(int32_t stream_id, base::Buffer part) {
   if (stream == nullptr || !stream->answering || stream->all_parts_here) {
     return;
   }
+  if (waiting_answer_bytes_ + part.size() > kMaxWaitingParts) {
+    RefuseStream(*stream, NGHTTP2_ENHANCE_YOUR_CALM);
+    return;
+  }
+  waiting_answer_bytes_ += part.size();
   stream->parts.Add(std::move(part));
   if (stream->starved && stream->parts.bytes() > 0) {
     stream->starved = false;
@@ -156,6 +165,7 @@ int Http2Session::SendData(const nghttp2_frame& frame, const uint8_t* frame_head
   }
   constexpr size_t kFrameHeaderBytes = 9;
   out_->Append({reinterpret_cast<const char*>(frame_header), kFrameHeaderBytes});
+  waiting_answer_bytes_ -= length;
   stream.parts.Take(length, [this](base::Buffer part) { out_->Append(std::move(part)); });
   return out_->bytes() < out_limit_ ? 0 : NGHTTP2_ERR_PAUSE;
 }

@@ -22,6 +22,17 @@ using ::testing::SizeIs;
 
 using Http2HostileTest = Http2SessionTest;
 
+bool HasFrame(std::string_view bytes, uint8_t type) {
+  for (size_t at = 0; at + 9 <= bytes.size();) {
+    const auto byte = [&](size_t i) { return static_cast<unsigned char>(bytes[at + i]); };
+    if (byte(3) == type) {
+      return true;
+    }
+    at += 9 + (byte(0) << 16 | byte(1) << 8 | byte(2));
+  }
+  return false;
+}
+
 TEST_F(Http2HostileTest, ABadHeaderRefusesItsRequestAlone) {
   Echo();
   ASSERT_TRUE(Feed(RawPreface()));
@@ -83,6 +94,95 @@ TEST_F(Http2HostileTest, AHeaderBombEndsTheConnection) {
   EXPECT_TRUE(session_->finished());
 }
 
+TEST_F(Http2HostileTest, HeadersOfOpenStreamsHaveALimitTogether) {
+  host_.mutable_limits().max_header_bytes = 5000;
+  std::vector<ExchangePtr> kept;
+  handler().on_stream = [&kept](const ExchangePtr& exchange) -> std::unique_ptr<StreamReader> {
+    kept.push_back(exchange);
+    return nullptr;
+  };
+  ASSERT_TRUE(Feed(RawPreface()));
+  const std::string fields = RawHeaderBlock(RequestFields());
+  const std::string entry = std::string("\x40\x01x\x7f\xa1\x1e", 6) + std::string(4000, 'y');
+  const std::string again(1, static_cast<char>(0x80 | 62));  // a byte for the entry in the table
+  ASSERT_TRUE(Feed(RawFrame(NGHTTP2_HEADERS, 0x4, 1, fields + entry)));
+  for (uint32_t id = 3; id < 201; id += 2) {
+    ASSERT_TRUE(Feed(RawFrame(NGHTTP2_HEADERS, 0x4, id, fields + again)));
+    host_.Output(*session_);
+  }
+  EXPECT_GE(kept.size(), 16u);
+  EXPECT_LE(kept.size(), 16u * 5000 / 4000);
+  // Streams that are gone count no more.
+  for (uint32_t id = 1; id < 201; id += 2) {
+    Feed(RawFrame(NGHTTP2_RST_STREAM, 0, id, {"\0\0\0\x8", 4}));
+  }
+  ASSERT_TRUE(Feed(RawFrame(NGHTTP2_HEADERS, 0x5, 201, fields + again)));
+  EXPECT_THAT(handler().exchanges, SizeIs(1));
+}
+
+// Answers every part with a kilobyte.
+class ChattyReader final : public StreamReader {
+ public:
+  explicit ChattyReader(ExchangePtr exchange) : exchange_(std::move(exchange)) {
+    exchange_->StartStream(200, {});
+  }
+  void OnData(std::string_view) override {
+    exchange_->Write(base::Buffer::FromString(std::string(1024, 'a')));
+  }
+  void OnEnd() override { exchange_->Finish({}); }
+
+ private:
+  const ExchangePtr exchange_;
+};
+
+TEST_F(Http2HostileTest, AStreamedAnswerThatNobodyReadsIsReset) {
+  int readers = 0;
+  handler().on_stream = [&readers](const ExchangePtr& exchange) {
+    ++readers;
+    return std::make_unique<ChattyReader>(exchange);
+  };
+  ASSERT_TRUE(Feed(RawPreface()));
+  ASSERT_TRUE(Feed(RawFrame(NGHTTP2_SETTINGS, 0, 0, {"\0\4\0\0\0\0", 6})));  // a window of 0
+  ASSERT_TRUE(Feed(RawFrame(NGHTTP2_HEADERS, 0x4, 1, RawHeaderBlock(RequestFields()))));
+  const std::string reset = RawFrame(NGHTTP2_RST_STREAM, 0, 1, {"\0\0\0\xb", 4});
+  bool is_reset = false;
+  int rounds = 0;
+  for (; rounds < 20'000 && !is_reset; ++rounds) {
+    ASSERT_TRUE(Feed(RawFrame(NGHTTP2_DATA, 0, 1, "x")));
+    is_reset = host_.Output(*session_).find(reset) != std::string::npos;
+  }
+  EXPECT_TRUE(is_reset);
+  EXPECT_GT(rounds, 10'000);
+  // The next one starts with a clean slate.
+  ASSERT_TRUE(Feed(RawFrame(NGHTTP2_HEADERS, 0x4, 3, RawHeaderBlock(RequestFields()))));
+  ASSERT_TRUE(Feed(RawFrame(NGHTTP2_DATA, 0, 3, "x")));
+  EXPECT_FALSE(HasFrame(host_.Output(*session_), NGHTTP2_RST_STREAM));
+  EXPECT_EQ(readers, 2);
+}
+
+TEST_F(Http2HostileTest, APeerThatReadsNoAnswersGetsNoMoreStreams) {
+  const base::Buffer large = base::Buffer::FromString(std::string(size_t{64} << 20, 'a'));
+  handler().on_request = [&large](ExchangePtr exchange) {
+    Response response = GrpcAnswer("");
+    response.body = {large};  // shared: only counted many times
+    exchange->Respond(std::move(response));
+  };
+  ASSERT_TRUE(Feed(RawPreface()));
+  ASSERT_TRUE(Feed(RawFrame(NGHTTP2_SETTINGS, 0, 0, {"\0\4\0\0\0\0", 6})));
+  std::string out;
+  for (uint32_t id = 1; id < 2 * 40; id += 2) {
+    ASSERT_TRUE(Feed(RawFrame(NGHTTP2_HEADERS, 0x5, id, RawHeaderBlock(RequestFields()))));
+    out += host_.Output(*session_);
+  }
+  EXPECT_THAT(handler().exchanges, SizeIs(32));  // 2 GiB
+  EXPECT_THAT(out, HasSubstr(RawFrame(NGHTTP2_RST_STREAM, 0, 65, {"\0\0\0\7", 4})));
+  for (uint32_t id = 1; id < 2 * 32; id += 2) {
+    Feed(RawFrame(NGHTTP2_RST_STREAM, 0, id, {"\0\0\0\x8", 4}));
+  }
+  ASSERT_TRUE(Feed(RawFrame(NGHTTP2_HEADERS, 0x5, 81, RawHeaderBlock(RequestFields()))));
+  EXPECT_THAT(handler().exchanges, SizeIs(33));
+}
+
 struct FloodCase {
   const char* name;
   std::string frames;  // sent again and again, each time on the next stream when they open one
@@ -120,17 +220,6 @@ std::string OnStream(std::string frames, uint32_t id) {
     at += 9 + size;
   }
   return frames;
-}
-
-bool HasFrame(std::string_view bytes, uint8_t type) {
-  for (size_t at = 0; at + 9 <= bytes.size();) {
-    const auto byte = [&](size_t i) { return static_cast<unsigned char>(bytes[at + i]); };
-    if (byte(3) == type) {
-      return true;
-    }
-    at += 9 + (byte(0) << 16 | byte(1) << 8 | byte(2));
-  }
-  return false;
 }
 
 TEST(Http2HostileFloodTest, FramesWithoutRequestsEndTheConnection) {

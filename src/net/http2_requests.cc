@@ -12,6 +12,12 @@ namespace {
 // Header bytes above this multiple of the limit end the connection: the peer is not merely
 // wasteful.
 constexpr size_t kHeaderBombFactor = 16;
+// All open streams of a connection together may hold this multiple of what one may: a compressed
+// field of one byte can stand for kilobytes.
+constexpr size_t kHeadersOfAllStreams = 16;
+// Answers that wait for the peer to read; above it new streams are refused. One answer can be as
+// large.
+constexpr size_t kMaxWaitingAnswers = size_t{1} << 31;
 
 }  // namespace
 
@@ -30,9 +36,13 @@ int Http2Session::OnHeader(const nghttp2_frame& frame, std::string_view name,
     return 0;
   }
   const Limits& limits = host_->limits();
-  stream->header_bytes += name.size() + value.size() + 32;  // RFC 9113, 6.5.2
+  const size_t bytes = name.size() + value.size() + 32;  // RFC 9113, 6.5.2
+  stream->header_bytes += bytes;
   ++stream->header_count;
-  if (stream->header_bytes > limits.max_header_bytes || stream->header_count > limits.max_headers) {
+  stream->headers_refused |=
+      stream->header_bytes > limits.max_header_bytes || stream->header_count > limits.max_headers ||
+      kept_header_bytes_ + bytes > kHeadersOfAllStreams * limits.max_header_bytes;
+  if (stream->headers_refused) {
     if (stream->header_bytes / kHeaderBombFactor > limits.max_header_bytes) {
       cut_off_ = true;
       nghttp2_session_terminate_session(session_, NGHTTP2_ENHANCE_YOUR_CALM);
@@ -43,6 +53,8 @@ int Http2Session::OnHeader(const nghttp2_frame& frame, std::string_view name,
   if (stream->headers_complete) {
     return 0;  // a request's trailers say nothing to us
   }
+  kept_header_bytes_ += bytes;
+  stream->kept_header_bytes += bytes;
   Request& request = stream->exchange->mutable_request();
   if (name.front() != ':') {
     request.headers.Add(std::string(name), std::string(value));
@@ -92,9 +104,12 @@ int Http2Session::OnFrame(const nghttp2_frame& frame) {
 
 void Http2Session::OnRequestHeaders(Http2Stream& stream) {
   stream.headers_complete = true;
-  const Limits& limits = host_->limits();
-  if (stream.header_bytes > limits.max_header_bytes || stream.header_count > limits.max_headers) {
+  if (stream.headers_refused) {
     RefuseHeaders(stream);
+    return;
+  }
+  if (waiting_answer_bytes_ >= kMaxWaitingAnswers) {
+    RefuseStream(stream, NGHTTP2_REFUSED_STREAM);
     return;
   }
   const ExchangePtr exchange = stream.exchange;
@@ -108,6 +123,13 @@ void Http2Session::RefuseHeaders(Http2Stream& stream) {
   Response response;
   response.status = 431;
   std::exchange(stream.exchange, nullptr)->Respond(std::move(response));
+}
+
+void Http2Session::RefuseStream(Http2Stream& stream, uint32_t error_code) {
+  stream.all_parts_here = true;
+  nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE, stream.id, error_code);
+  stream.exchange = nullptr;
+  WantWrite();
 }
 
 int Http2Session::OnData(uint8_t flags, int32_t stream_id, std::string_view bytes) {

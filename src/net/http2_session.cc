@@ -247,6 +247,8 @@ void Http2Session::CloseStream(Http2Stream* stream) {
   open_[index]->index = index;
   std::unique_ptr<Http2Stream> closed = std::move(open_.back());
   open_.pop_back();
+  kept_header_bytes_ -= closed->kept_header_bytes;
+  waiting_answer_bytes_ -= closed->parts.bytes();
   closed->Reset();
   if (spare_.size() < kSpareStreams) {
     spare_.push_back(std::move(closed));

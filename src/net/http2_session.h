@@ -23,7 +23,8 @@ namespace baton::net {
 //
 // Bodies are taken as fast as they arrive; the windows (8 MiB a stream, 64 MiB a connection) are
 // wide enough never to slow a peer down on a local network. Answers wait in their streams for the
-// peer's window and for room in the connection.
+// peer's window and for room in the connection; a peer that lets too many wait is refused further
+// streams, and a streamed answer that nobody reads is reset.
 //
 // Threads: confined to the connection's loop. Owner: Connection. Errors: as ProtocolSession says.
 class Http2Session final : public ProtocolSession, private Http2AnswerSink {
@@ -67,6 +68,7 @@ class Http2Session final : public ProtocolSession, private Http2AnswerSink {
   void OnRequestEnd(Http2Stream& stream);
   void RefuseHeaders(Http2Stream& stream);
   void RefuseBody(Http2Stream& stream);
+  void RefuseStream(Http2Stream& stream, uint32_t error_code);
   void SubmitHeaders(int32_t stream_id, int status, const std::vector<Header>& headers,
                      bool end_stream);
   void SubmitTrailers(int32_t stream_id, const std::vector<Header>& trailers);
@@ -90,6 +92,10 @@ class Http2Session final : public ProtocolSession, private Http2AnswerSink {
   // Where the frames of the running CollectOutput go, and at how many bytes it stops.
   OutputQueue* out_ = nullptr;
   size_t out_limit_ = 0;
+
+  // Over all open streams. A peer that opens streams and never reads pays with neither.
+  size_t kept_header_bytes_ = 0;
+  size_t waiting_answer_bytes_ = 0;
 
   uint32_t control_frames_ = 0;
   absl::Time control_frames_since_ = absl::InfinitePast();

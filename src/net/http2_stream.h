@@ -135,6 +135,8 @@ struct Http2Stream {
   uint64_t max_body_bytes = 0;  // 0: not asked yet
   size_t header_bytes = 0;
   size_t header_count = 0;
+  size_t kept_header_bytes = 0;  // those that the exchange holds
+  bool headers_refused = false;
   bool headers_complete = false;
   bool request_complete = false;
 
