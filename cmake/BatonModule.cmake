@@ -10,7 +10,8 @@ if(CMAKE_CXX_COMPILER_ID MATCHES Clang)
   target_compile_options(baton_options INTERFACE -Wthread-safety)
 else()
   # g++ 12 sees uninitialised members in moved-from inlined vectors where there are none.
-  target_compile_options(baton_options INTERFACE -Wno-maybe-uninitialized)
+  # The second option is for clang-tidy, which reads these flags and does not know the first.
+  target_compile_options(baton_options INTERFACE -Wno-maybe-uninitialized -Wno-unknown-warning-option)
 endif()
 if(BATON_SANITIZE)
   target_compile_options(baton_options INTERFACE -fsanitize=${BATON_SANITIZE} -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
