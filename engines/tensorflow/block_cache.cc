@@ -2,6 +2,7 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <bit>
 #include <cstdint>
 
@@ -12,7 +13,7 @@ constexpr size_t kPage = 4096;
 
 // Eight sizes per power of two: close enough for reuse, and what is rounded up is never touched.
 size_t SizeClass(size_t bytes) {
-  const size_t step = std::bit_floor(bytes) / 8;
+  const size_t step = std::max<size_t>(std::bit_floor(bytes) / 8, 1);
   return (bytes + step - 1) / step * step;
 }
 

@@ -54,6 +54,13 @@ TEST(BlockCacheTest, MemoryThatDoesNotExistIsNull) {
   EXPECT_EQ(cache.Allocate(size_t{1} << 60), nullptr);
 }
 
+TEST(BlockCacheTest, ABlockOfAByteIsABlock) {
+  BlockCache cache(kMiB);
+  void* block = cache.Allocate(1);
+  ASSERT_NE(block, nullptr);
+  EXPECT_TRUE(cache.Free(block));
+}
+
 TEST(BlockCacheTest, ThreadsShareItSafely) {
   BlockCache cache(16 * kMiB);
   std::vector<std::jthread> threads;
