@@ -87,7 +87,8 @@ net::ServerOptions NetOptionsOf(const Options& options) {
 
 }  // namespace
 
-// Members in the order they need each other; destruction runs backwards, transport first.
+// Members in the order they need each other. The transport stops first; destruction then runs
+// backwards.
 class Server::Parts {
  public:
   explicit Parts(const Options& options)
@@ -140,6 +141,9 @@ class Server::Parts {
   absl::Status ListenRest();
 
   const Options options;
+  // Its threads end in the destructor, its loops only after everything that may hold an exchange:
+  // running calls, and reloads that wait for their models.
+  std::unique_ptr<net::Server> transport;
   metrics::Registry metrics;
   engine::EngineRegistry engines;
   storage::LocalStore store;
@@ -162,7 +166,6 @@ class Server::Parts {
   frontend::grpc::HealthService health_service;
   frontend::grpc::GrpcHandler grpc;
   frontend::http::RestHandler rest;
-  std::unique_ptr<net::Server> transport;
   std::unique_ptr<ConfigFilePoller> poller;
   uint16_t grpc_port = 0;
   uint16_t rest_port = 0;
