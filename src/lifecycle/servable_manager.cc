@@ -111,7 +111,12 @@ class ServableManager::Loop {
                     }),
         thread_([this] { Run(); }) {}
 
-  void Post(absl::AnyInvocable<void()> event) { mailbox_->Push(std::move(event)); }
+  void SetDesired(const std::string& name, std::vector<DesiredVersion> versions) {
+    mailbox_->Push([this, name, versions = std::move(versions)] {
+      // A source that still looks must not bring back what is being retired.
+      if (!is_stopping_) reconciler_.SetDesired(name, versions);
+    });
+  }
 
   absl::Status Ask(absl::AnyInvocable<absl::Status()> question) {
     auto reply = std::make_shared<Reply>();
@@ -175,9 +180,7 @@ ServableManager::ServableManager(Options options, ServableFactory* factory,
 ServableManager::~ServableManager() { Stop(); }
 
 void ServableManager::SetDesired(const std::string& name, std::vector<DesiredVersion> versions) {
-  loop_->Post([loop = loop_.get(), name, versions = std::move(versions)] {
-    loop->reconciler().SetDesired(name, versions);
-  });
+  loop_->SetDesired(name, std::move(versions));
 }
 
 absl::Status ServableManager::CheckLabels(Labels labels, bool allow_unavailable) {

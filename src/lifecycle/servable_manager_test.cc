@@ -103,6 +103,23 @@ TEST_F(ServableManagerTest, StopWithoutDeadlineWaitsForTheLastLease) {
   EXPECT_EQ(factory_.destroyed().size(), 1u);
 }
 
+TEST_F(ServableManagerTest, NothingIsLoadedAnyMoreOnceStopHasBegun) {
+  Desire("m", {1});
+  WaitFor("m", 1, VersionState::kAvailable);
+  ServableHandle handle = *Resolve("m");
+  std::thread source([&] {
+    WaitFor("m", 1, VersionState::kUnloading);
+    Desire("m", {2});
+    Desire("late", {1});
+    EXPECT_TRUE(manager_.CheckLabels({}, false).ok()) << "the loop has come past both";
+    handle.reset();
+  });
+  manager_.Stop(absl::Now() + absl::Seconds(20));
+  source.join();
+  EXPECT_EQ(factory_.loads(), std::vector<std::string>{"m/1"});
+  EXPECT_FALSE(monitor_.Get("late", std::nullopt).ok());
+}
+
 TEST_F(ServableManagerTest, EightThreadsResolveWhileVersionsAreSwapped) {
   Desire("m", {1});
   WaitFor("m", 1, VersionState::kAvailable);
