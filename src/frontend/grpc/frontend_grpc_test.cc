@@ -113,5 +113,35 @@ TEST(GrpcFramingTest, AnswerIsCompressedOnlyWhenAskedAndWorthIt) {
   EXPECT_EQ(net::Decompress(net::Compression::kGzip, packed.body[1].view(), 5000)->size(), 5000u);
 }
 
+class RecordedStream final : public MessageStream {
+ public:
+  RecordedStream() : MessageStream(nullptr) {}
+
+  std::vector<std::string> messages;
+  bool is_half_closed = false;
+
+ private:
+  void OnMessage(std::string_view message) override { messages.emplace_back(message); }
+  void OnHalfClose() override { is_half_closed = true; }
+};
+
+TEST(MessageStreamTest, MessagesComeOutWholeHoweverTheyAreCut) {
+  const std::string sent = Framed("one") + Framed("") + Framed("three");
+  for (size_t step = 1; step <= sent.size(); ++step) {
+    RecordedStream stream;
+    for (size_t at = 0; at < sent.size(); at += step) stream.OnData(sent.substr(at, step));
+    stream.OnEnd();
+    EXPECT_THAT(stream.messages, ::testing::ElementsAre("one", "", "three")) << step;
+    EXPECT_TRUE(stream.is_half_closed);
+  }
+}
+
+TEST(MessageStreamTest, ARunOfTinyMessagesTakesTimeInProportion) {
+  constexpr size_t kMessages = 1'000'000;
+  RecordedStream stream;
+  stream.OnData(std::string(kMessages * kPrefixBytes, '\0'));  // moved each time: half an hour
+  EXPECT_EQ(stream.messages.size(), kMessages);
+}
+
 }  // namespace
 }  // namespace baton::frontend::grpc

@@ -11,8 +11,11 @@ namespace baton::frontend::grpc {
 void MessageStream::OnData(std::string_view bytes) {
   if (finished_) return;
   pending_.append(bytes);
-  while (!finished_ && pending_.size() >= kPrefixBytes) {
-    const auto* p = reinterpret_cast<const unsigned char*>(pending_.data());
+  // Taken off in one piece at the end: one by one, a run of small messages would be moved once for
+  // each of them.
+  std::string_view rest = pending_;
+  while (!finished_ && rest.size() >= kPrefixBytes) {
+    const auto* p = reinterpret_cast<const unsigned char*>(rest.data());
     const size_t length = size_t{p[1]} << 24 | size_t{p[2]} << 16 | size_t{p[3]} << 8 | p[4];
     if (p[0] != 0) {
       return Finish(absl::UnimplementedError("compressed messages in a streaming call"));
@@ -21,11 +24,12 @@ void MessageStream::OnData(std::string_view bytes) {
       return Finish(absl::ResourceExhaustedError(
           base::StrCat("Received message larger than max (", length, " vs. ", kMaxBytes, ")")));
     }
-    if (pending_.size() - kPrefixBytes < length) return;
-    const std::string message = pending_.substr(kPrefixBytes, length);
-    pending_.erase(0, kPrefixBytes + length);
+    if (rest.size() - kPrefixBytes < length) break;
+    const std::string_view message = rest.substr(kPrefixBytes, length);
+    rest.remove_prefix(kPrefixBytes + length);
     OnMessage(message);
   }
+  pending_.erase(0, pending_.size() - rest.size());
 }
 
 void MessageStream::OnEnd() {
