@@ -12,7 +12,7 @@
 namespace baton::net {
 namespace {
 
-// Of streamed answers, which are small, or their peer reads them as they come.
+// Of one streamed answer: these are small, or their peer reads them as they come.
 constexpr size_t kMaxWaitingParts = size_t{16} << 20;
 
 nghttp2_nv Field(std::string_view name, std::string_view value) {
@@ -75,7 +75,8 @@ void Http2Session::AddPart(int32_t stream_id, base::Buffer part) {
   if (stream == nullptr || !stream->answering || stream->all_parts_here) {
     return;
   }
-  if (waiting_answer_bytes_ + part.size() > kMaxWaitingParts) {
+  if (stream->parts.bytes() + part.size() > kMaxWaitingParts ||
+      waiting_answer_bytes_ >= kMaxWaitingAnswers) {
     RefuseStream(*stream, NGHTTP2_ENHANCE_YOUR_CALM);
     return;
   }

@@ -183,6 +183,23 @@ TEST_F(Http2HostileTest, APeerThatReadsNoAnswersGetsNoMoreStreams) {
   EXPECT_THAT(handler().exchanges, SizeIs(33));
 }
 
+TEST_F(Http2HostileTest, ALargeAnswerThatWaitsDoesNotEndTheWatchesBesideIt) {
+  handler().on_request = [](ExchangePtr exchange) {
+    Response response = GrpcAnswer("");
+    response.body = {base::Buffer::FromString(std::string(size_t{64} << 20, 'a'))};
+    exchange->Respond(std::move(response));
+  };
+  handler().on_stream = [](const ExchangePtr& exchange) -> std::unique_ptr<StreamReader> {
+    return exchange->request().target == "/watch" ? std::make_unique<ChattyReader>(exchange)
+                                                  : nullptr;
+  };
+  ASSERT_TRUE(Feed(RawPreface()));
+  ASSERT_TRUE(Feed(RawFrame(NGHTTP2_HEADERS, 0x5, 1, RawHeaderBlock(RequestFields()))));
+  ASSERT_TRUE(Feed(RawFrame(NGHTTP2_HEADERS, 0x4, 3, RawHeaderBlock(RequestFields("/watch")))));
+  ASSERT_TRUE(Feed(RawFrame(NGHTTP2_DATA, 0, 3, "x")));
+  EXPECT_FALSE(HasFrame(host_.Output(*session_), NGHTTP2_RST_STREAM));
+}
+
 struct FloodCase {
   const char* name;
   std::string frames;  // sent again and again, each time on the next stream when they open one

@@ -15,9 +15,6 @@ constexpr size_t kHeaderBombFactor = 16;
 // All open streams of a connection together may hold this multiple of what one may: a compressed
 // field of one byte can stand for kilobytes.
 constexpr size_t kHeadersOfAllStreams = 16;
-// Answers that wait for the peer to read; above it new streams are refused. One answer can be as
-// large.
-constexpr size_t kMaxWaitingAnswers = size_t{1} << 31;
 
 }  // namespace
 

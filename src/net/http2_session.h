@@ -48,6 +48,10 @@ class Http2Session final : public ProtocolSession, private Http2AnswerSink {
   void FinishAnswer(int32_t stream_id, std::vector<Header> trailers) override;
   void Abandon(int32_t stream_id) override;
 
+  // Answers that wait for the peer to read; above it new streams are refused, and streamed answers
+  // grow no more. One answer can be as large.
+  static constexpr size_t kMaxWaitingAnswers = size_t{1} << 31;
+
   // nghttp2's callbacks, in the order of a stream's life.
   struct Callbacks;
 
