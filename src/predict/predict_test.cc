@@ -8,10 +8,11 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "predict/engine_predictor.h"
-#include "predict/fake_clock.h"
+
 #include "predict/instance_pool.h"
 #include "predict/scripted_engine.h"
 #include "predict/validate.h"
+#include "testing/fake_clock.h"
 
 namespace baton::predict {
 namespace {
@@ -232,7 +233,7 @@ class EnginePredictorTest : public ::testing::Test {
                        })});
     return answer;
   }
-  FakeClock clock_;
+  baton::testing::FakeClock clock_;
 };
 
 TEST_F(EnginePredictorTest, HandsTheRequestToTheEngineAndTheOutputsBack) {

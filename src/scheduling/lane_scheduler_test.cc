@@ -12,8 +12,9 @@
 #include "base/strings.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "predict/fake_clock.h"
+
 #include "predict/scripted_engine.h"
+#include "testing/fake_clock.h"
 
 namespace baton::scheduling {
 namespace {
@@ -69,7 +70,7 @@ class LaneSchedulerTest : public ::testing::Test {
     return order_;
   }
 
-  predict::FakeClock clock_;
+  baton::testing::FakeClock clock_;
   CostModel costs_{2};
   Answers answers_;
   base::Mutex mutex_;

@@ -8,8 +8,9 @@
 
 #include "gtest/gtest.h"
 #include "predict/engine_predictor.h"
-#include "predict/fake_clock.h"
+
 #include "predict/scripted_engine.h"
+#include "testing/fake_clock.h"
 
 namespace baton::scheduling {
 namespace {
@@ -50,7 +51,7 @@ class SchedulingPredictorTest : public ::testing::Test {
     while (predictor.costs().Of(0, sizeof(float)).samples < 3) Predict(predictor, model, 1);
   }
 
-  predict::FakeClock clock_;
+  baton::testing::FakeClock clock_;
   Answers answers_;
   LaneScheduler scheduler_{{.threads = 2, .clock = &clock_}};
 };
