@@ -9,6 +9,7 @@
 #include "gtest/gtest.h"
 #include "predict/engine_predictor.h"
 #include "predict/scripted_engine.h"
+#include "service/call_record.h"
 #include "service/inference_service.h"
 #include "service/model_metrics.h"
 #include "service/model_service.h"
@@ -221,6 +222,41 @@ TEST_F(RequestMetricsTest, TwoOfThemOnOneThreadDoNotMixTheirCells) {
   metrics_.Record(sample_);
   EXPECT_THAT(Text(), HasSubstr("code=\"OK\"} 2\n"));
   EXPECT_THAT(other_registry.PrometheusText(), HasSubstr("code=\"OK\"} 1\n"));
+}
+
+// --- CallRecord
+
+TEST(CallRecordTest, OnlyTheFirstEndOfACallCounts) {
+  metrics::Registry registry;
+  RequestMetrics metrics(&registry);
+  CallRecord record({.method = "Predict", .arrival = absl::Now()}, &metrics);
+  record.SetServable("m", 3, "s");
+  EXPECT_FALSE(record.is_finished());
+  EXPECT_TRUE(record.Finish(absl::StatusCode::kOk));
+  EXPECT_TRUE(record.is_finished());
+  EXPECT_FALSE(record.Finish(absl::StatusCode::kInternal));
+  EXPECT_THAT(registry.PrometheusText(), HasSubstr("code=\"OK\"} 1\n"));
+  EXPECT_THAT(registry.PrometheusText(), Not(HasSubstr("INTERNAL")));
+}
+
+TEST(CallRecordTest, WhatEndsBehindTheDeadlineCountsAsWhatTheClientSaw) {
+  const struct {
+    absl::StatusCode code;
+    const char* counted;
+  } rows[] = {{absl::StatusCode::kOk, "DEADLINE_EXCEEDED"},
+              {absl::StatusCode::kCancelled, "DEADLINE_EXCEEDED"},
+              {absl::StatusCode::kInvalidArgument, "INVALID_ARGUMENT"}};
+  for (const auto& row : rows) {
+    metrics::Registry registry;
+    RequestMetrics metrics(&registry);
+    const absl::Time now = absl::Now();
+    CallRecord record({.method = "Predict",
+                       .arrival = now - absl::Seconds(2),
+                       .deadline = now - absl::Seconds(1)},
+                      &metrics);
+    record.Finish(row.code);
+    EXPECT_THAT(registry.PrometheusText(), HasSubstr(row.counted));
+  }
 }
 
 // --- ModelMetrics

@@ -1,7 +1,5 @@
 #pragma once
 
-#include <atomic>
-
 #include <memory>
 #include <string>
 #include <string_view>
@@ -13,7 +11,7 @@
 #include "base/buffer.h"
 #include "net/pending_answer.h"
 #include "predict/call.h"
-#include "service/request_metrics.h"
+#include "service/call_record.h"
 
 namespace baton::frontend::grpc {
 
@@ -30,12 +28,10 @@ class UnaryCall {
   ~UnaryCall();
 
   const base::Buffer& message() const { return message_; }
-  absl::Time deadline() const { return deadline_; }
-  // For the predictor stack; `may_run_inline` is set, as a call starts on its loop thread.
-  predict::CallContext context() const;
-
-  // What the sample is labelled with; the version's name once it is known.
-  void SetServable(std::string_view model, int64_t version, std::string_view signature);
+  predict::CallContext context() const { return record_.context(); }
+  void SetServable(std::string_view model, int64_t version, std::string_view signature) {
+    record_.SetServable(model, version, signature);
+  }
 
   void FinishError(const absl::Status& status);
   // One message with room for the prefix in front (grpc_message.h).
@@ -47,20 +43,10 @@ class UnaryCall {
   void ArmDeadline() { pending_->ArmDeadline(); }
 
  private:
-  void Record(absl::StatusCode code);
-
-  const std::string_view method_;  // static
+  service::CallRecord record_;
   const base::Buffer message_;
-  const absl::Time arrival_;
-  const absl::Time deadline_;
   const bool gzip_reply_;
-  service::RequestMetrics* const metrics_;
-  const std::shared_ptr<predict::Cancellation> cancellation_;
-  std::shared_ptr<net::PendingAnswer> pending_;
-  std::string model_;
-  int64_t version_ = 0;
-  std::string signature_;
-  std::atomic<bool> finished_{false};
+  const std::shared_ptr<net::PendingAnswer> pending_;
 };
 
 using UnaryCallPtr = std::shared_ptr<UnaryCall>;

@@ -14,8 +14,16 @@ namespace {
 constexpr std::string_view kJson = "application/json";
 constexpr size_t kCompressAbove = 1024;
 
-absl::Time DeadlineOf(absl::Time arrival, absl::Duration timeout) {
-  return timeout > absl::ZeroDuration() ? arrival + timeout : absl::InfiniteFuture();
+service::CallRecord::Options RecordOf(std::string_view method, absl::Duration timeout) {
+  const absl::Time now = absl::Now();
+  return {.method = method,
+          .entrypoint = service::Entrypoint::kRest,
+          .arrival = now,
+          .deadline = timeout > absl::ZeroDuration() ? now + timeout : absl::InfiniteFuture()};
+}
+
+base::Buffer ErrorText(const absl::Status& status) {
+  return base::Buffer::FromString(codec::rest::ErrorBody(base::Message(status)));
 }
 
 }  // namespace
@@ -39,56 +47,30 @@ net::Response MakeResponse(int status, std::string_view content_type, base::Buff
 RestCall::RestCall(Options options, net::ExchangePtr exchange, std::string_view method,
                    service::RequestMetrics* metrics)
     : options_(options),
-      method_(method),
-      arrival_(absl::Now()),
-      deadline_(DeadlineOf(arrival_, options.timeout)),
-      metrics_(metrics),
-      cancellation_(std::make_shared<predict::Cancellation>()) {
-  pending_ = net::PendingAnswer::Create(
-      std::move(exchange), deadline_,
-      [cors = options.cors] {
-        return MakeResponse(
-            504, kJson,
-            base::Buffer::FromString(codec::rest::ErrorBody("Timed out waiting for notification")),
-            cors);
-      },
-      [cancellation = cancellation_] { cancellation->Cancel(); });
-}
+      record_(RecordOf(method, options.timeout), metrics),
+      pending_(net::PendingAnswer::Create(
+          std::move(exchange), record_.deadline(),
+          [cors = options.cors] {
+            return MakeResponse(504, kJson, ErrorText(predict::TimedOut()), cors);
+          },
+          [cancellation = record_.cancellation()] { cancellation->Cancel(); })) {}
 
 RestCall::~RestCall() {
-  if (!finished_) FinishError(absl::InternalError("the request was dropped without an answer"));
-}
-
-predict::CallContext RestCall::context() const {
-  return {.arrival = arrival_,
-          .deadline = deadline_,
-          .cancellation = cancellation_,
-          .may_run_inline = true};
-}
-
-void RestCall::SetServable(std::string_view model, int64_t version, std::string_view signature) {
-  model_ = model;
-  version_ = version;
-  signature_ = signature;
+  if (!record_.is_finished()) {
+    FinishError(absl::InternalError("the request was dropped without an answer"));
+  }
 }
 
 void RestCall::FinishError(const absl::Status& status) {
-  if (finished_.exchange(true)) return;
-  Record(status.code());
-  Answer(HttpStatus(status.code()), kJson,
-         base::Buffer::FromString(codec::rest::ErrorBody(base::Message(status))));
+  if (record_.Finish(status.code())) Answer(HttpStatus(status.code()), kJson, ErrorText(status));
 }
 
 void RestCall::FinishJson(base::Buffer body) {
-  if (finished_.exchange(true)) return;
-  Record(absl::StatusCode::kOk);
-  Answer(200, kJson, std::move(body));
+  if (record_.Finish(absl::StatusCode::kOk)) Answer(200, kJson, std::move(body));
 }
 
 void RestCall::FinishPlain(int status, absl::StatusCode code, std::string_view content_type) {
-  if (finished_.exchange(true)) return;
-  Record(code);
-  Answer(status, content_type, base::Buffer());
+  if (record_.Finish(code)) Answer(status, content_type, base::Buffer());
 }
 
 void RestCall::Answer(int status, std::string_view content_type, base::Buffer body) {
@@ -106,20 +88,6 @@ void RestCall::Answer(int status, std::string_view content_type, base::Buffer bo
     response.headers.push_back({"Vary", "Accept-Encoding"});
   }
   pending_->Respond(std::move(response));
-}
-
-void RestCall::Record(absl::StatusCode code) {
-  // When the deadline answered first the client saw a timeout, whatever became of the work.
-  const absl::Time now = absl::Now();
-  const bool late =
-      now >= deadline_ && (code == absl::StatusCode::kOk || code == absl::StatusCode::kCancelled);
-  metrics_->Record({.model = model_,
-                    .version = version_,
-                    .signature = signature_,
-                    .method = method_,
-                    .entrypoint = service::Entrypoint::kRest,
-                    .code = late ? absl::StatusCode::kDeadlineExceeded : code,
-                    .latency = now - arrival_});
 }
 
 }  // namespace baton::frontend::http

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <atomic>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -10,7 +9,7 @@
 #include "base/buffer.h"
 #include "net/pending_answer.h"
 #include "predict/call.h"
-#include "service/request_metrics.h"
+#include "service/call_record.h"
 
 namespace baton::frontend::http {
 
@@ -32,8 +31,10 @@ class RestCall {
   ~RestCall();
 
   const net::Request& request() const { return pending_->request(); }
-  predict::CallContext context() const;
-  void SetServable(std::string_view model, int64_t version, std::string_view signature);
+  predict::CallContext context() const { return record_.context(); }
+  void SetServable(std::string_view model, int64_t version, std::string_view signature) {
+    record_.SetServable(model, version, signature);
+  }
 
   void FinishError(const absl::Status& status);
   void FinishJson(base::Buffer body);
@@ -43,20 +44,11 @@ class RestCall {
   void ArmDeadline() { pending_->ArmDeadline(); }
 
  private:
-  void Record(absl::StatusCode code);
   void Answer(int status, std::string_view content_type, base::Buffer body);
 
   const Options options_;
-  const std::string_view method_;  // static
-  const absl::Time arrival_;
-  const absl::Time deadline_;
-  service::RequestMetrics* const metrics_;
-  const std::shared_ptr<predict::Cancellation> cancellation_;
-  std::shared_ptr<net::PendingAnswer> pending_;
-  std::string model_;
-  int64_t version_ = 0;
-  std::string signature_;
-  std::atomic<bool> finished_{false};
+  service::CallRecord record_;
+  const std::shared_ptr<net::PendingAnswer> pending_;
 };
 
 using RestCallPtr = std::shared_ptr<RestCall>;
