@@ -59,6 +59,12 @@ void FillStrings(const baton_tensor& input, Inputs inputs, tf::Tensor* out) {
   }
 }
 
+// TensorFlow leaves a tensor without a buffer when its allocator gives none.
+sdk::Status OutOfMemory(uint64_t bytes) {
+  return {sdk::Code::kResourceExhausted,
+          "no memory for an input of " + std::to_string(bytes) + " bytes"};
+}
+
 }  // namespace
 
 sdk::Status ToTensor(const baton_tensor& input, Inputs inputs, tf::Tensor* out) {
@@ -79,7 +85,9 @@ sdk::Status ToTensor(const baton_tensor& input, Inputs inputs, tf::Tensor* out) 
   }
   if (dtype == tf::DT_STRING || count == 0) {
     *out = tf::Tensor(dtype, shape);
-    if (count > 0) FillStrings(input, inputs, out);
+    if (count == 0) return {};
+    if (!out->IsInitialized()) return OutOfMemory(input.bytes);
+    FillStrings(input, inputs, out);
     return {};
   }
   if (inputs == Inputs::kShared && reinterpret_cast<uintptr_t>(input.data) % kAlignment == 0) {
@@ -88,6 +96,7 @@ sdk::Status ToTensor(const baton_tensor& input, Inputs inputs, tf::Tensor* out) 
     return {};
   }
   *out = tf::Tensor(dtype, shape);
+  if (!out->IsInitialized()) return OutOfMemory(input.bytes);
   std::memcpy(out->data(), input.data, input.bytes);
   return {};
 }
