@@ -79,7 +79,8 @@ class EchoEngine final : public sdk::Engine {
   }
   sdk::ProbeAnswer Probe(const std::string& path) override {
     struct stat file;
-    if (stat((path + kFile).c_str(), &file) == 0) return {BATON_PROBE_YES, ""};
+    if (stat((path + kFile).c_str(), &file) == 0 && S_ISREG(file.st_mode))
+      return {BATON_PROBE_YES, ""};
     return {BATON_PROBE_NO, "no echo.txt"};
   }
   sdk::Result<uint64_t> Estimate(const std::string&) override { return uint64_t{4096}; }

@@ -1,7 +1,11 @@
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
+#include <thread>
+#include <utility>
 
+#include "absl/time/clock.h"
 #include "base/log.h"
 #include "base/mutex.h"
 #include "base/strings.h"
@@ -67,6 +71,26 @@ void DrainAndStop(Server& server, StopSignal& stop, const Options& options) {
   }
 }
 
+// Takes the server apart, but does not wait for ever: a load that hangs (a dead network file
+// system) cannot be interrupted, and a second signal means now.
+void DestroyOrLeave(std::unique_ptr<Server> server, StopSignal& stop, const Options& options) {
+  std::atomic<bool> destroyed{false};
+  std::thread destroyer([&] {
+    server.reset();
+    destroyed = true;
+    stop.Notify();
+  });
+  const absl::Time until = absl::Now() + absl::Seconds(options.drain_timeout_seconds + 5);
+  while (!destroyed) {
+    // A notification may also be the late end of the drain.
+    if (stop.Wait(until - absl::Now()) == StopSignal::Event::kNotified) continue;
+    if (destroyed) break;
+    base::LogWarning("Left with work that does not end: a load or a run is stuck");
+    std::_Exit(0);
+  }
+  destroyer.join();
+}
+
 // What engines read from the environment when they are opened; an operator's own setting stays.
 // Before any thread starts, because setenv is not safe beside getenv.
 void SetEngineEnvironment() {
@@ -121,7 +145,7 @@ int Serve(const std::string& program, const std::vector<std::string>& arguments)
 
   stop.Wait();
   DrainAndStop(**server, stop, options);
-  server->reset();
+  DestroyOrLeave(*std::move(server), stop, options);
   base::LogInfo("Stopped");
   return 0;
 }

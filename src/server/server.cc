@@ -113,7 +113,8 @@ class Server::Parts {
         inference(&registry, &request_metrics),
         models(&monitor),
         prediction_service({.encoding = EncodingOf(options)}, &inference),
-        model_service(&models, options.allow_reload_rpc ? &applier : nullptr),
+        control_pool({.name = "control"}),
+        model_service(&models, options.allow_reload_rpc ? &applier : nullptr, &control_pool),
         health_service(&health),
         grpc(&request_metrics),
         rest(RestOptionsOf(options), &inference, &models, &health, &metrics) {
@@ -162,6 +163,7 @@ class Server::Parts {
   service::ModelService models;
   service::Health health;
   frontend::grpc::PredictionService prediction_service;
+  base::ThreadPool control_pool;
   frontend::grpc::ModelService model_service;
   frontend::grpc::HealthService health_service;
   frontend::grpc::GrpcHandler grpc;

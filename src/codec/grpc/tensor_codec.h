@@ -12,7 +12,7 @@ namespace baton::codec::grpc {
 
 // What one tensor may take beyond a small multiple of the bytes that describe it: a single value
 // can ask to be repeated over any shape. The largest message there is could not carry more.
-inline constexpr uint64_t kMaxUnbackedTensorBytes = 0x7fffffff;
+inline constexpr uint64_t kMaxUnbackedTensorBytes = uint64_t{64} << 20;
 
 // Decodes a serialized tensorflow.TensorProto by the contract's rules (§3.4). `message` is the
 // buffer that holds `bytes`: numbers that lie there as they would in memory (tensor_content, packed

@@ -36,11 +36,13 @@ void ModelService::HandleReloadConfigRequest(UnaryCallPtr call) const {
   absl::StatusOr<lifecycle::ModelConfigs> configs =
       codec::grpc::ParseReloadRequest(call->message().view());
   if (!configs.ok()) return call->FinishError(configs.status());
-  applier_->Apply(*std::move(configs), lifecycle::ConfigApplier::Reason::kReload,
-                  [call = std::move(call)](const absl::Status& status) {
-                    if (!status.ok()) return call->FinishError(status);
-                    call->FinishMessage(codec::grpc::EncodeReloadResponse());
-                  });
+  executor_->Schedule([this, configs = *std::move(configs), call = std::move(call)]() mutable {
+    applier_->Apply(std::move(configs), lifecycle::ConfigApplier::Reason::kReload,
+                    [call = std::move(call)](const absl::Status& status) {
+                      if (!status.ok()) return call->FinishError(status);
+                      call->FinishMessage(codec::grpc::EncodeReloadResponse());
+                    });
+  });
 }
 
 }  // namespace baton::frontend::grpc

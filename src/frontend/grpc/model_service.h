@@ -1,5 +1,6 @@
 #pragma once
 
+#include "base/executor.h"
 #include "frontend/grpc/grpc_handler.h"
 #include "lifecycle/config_applier.h"
 #include "service/model_service.h"
@@ -12,8 +13,10 @@ namespace baton::frontend::grpc {
 class ModelService {
  public:
   // `applier` null: reloading over the network is switched off and answers PERMISSION_DENIED.
-  ModelService(const service::ModelService* models, lifecycle::ConfigApplier* applier)
-      : models_(models), applier_(applier) {}
+  // Applying a configuration waits for the manager's thread, so it starts on `executor`.
+  ModelService(const service::ModelService* models, lifecycle::ConfigApplier* applier,
+               base::Executor* executor)
+      : models_(models), applier_(applier), executor_(executor) {}
 
   void Register(GrpcHandler& handler) const;
 
@@ -23,6 +26,7 @@ class ModelService {
 
   const service::ModelService* const models_;
   lifecycle::ConfigApplier* const applier_;
+  base::Executor* const executor_;
 };
 
 }  // namespace baton::frontend::grpc
