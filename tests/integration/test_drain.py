@@ -1,5 +1,7 @@
 """SIGTERM: not ready at once, everything under way answered, exit 0; and a clear end where starting fails."""
 import signal
+import time
+import socket
 import threading
 
 import grpc
@@ -78,3 +80,17 @@ def test_a_start_that_cannot_work_says_so_and_exits_255(baton_binary, flags, tex
     assert server.wait_end() == 255
     assert "Failed to start server. Error:" in server.log_text()
     assert text in server.log_text()
+
+
+def test_a_run_that_does_not_end_holds_the_process_only_so_long(baton_binary, tmp_path):
+    (tmp_path / "m/1").mkdir(parents=True)
+    (tmp_path / "m/1/echo.txt").write_text("x float [-1]\ndelay_us 120000000\n")
+    with BatonServer("--model_name=m", f"--model_base_path={tmp_path}/m", "--drain_timeout_seconds=1") as server:
+        with socket.create_connection(("127.0.0.1", server.rest_port)) as client:
+            body = b'{"instances": [1.0]}'
+            client.sendall(b"POST /v1/models/m:predict HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+            wait_until(lambda: b"\nbaton_running_calls 1\n" in server.get("/metrics")[2], "the run has begun")
+            started = time.monotonic()
+            assert server.terminate(timeout=40) == 0
+            assert time.monotonic() - started < 20
+        assert "Left with work that does not end" in server.log_text()
