@@ -103,6 +103,12 @@ TEST(LogTest, TextLineHasTensorFlowLayout) {
                   "[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:]{8}\\.234567: W net/listener.cc:12\\] hello"));
 }
 
+TEST(LogTest, TextCannotBeginALineOfItsOwn) {
+  const std::string line =
+      FormatLogLine(LogFormat::kText, Severity::kInfo, "model a\nb\r\x1b[2J", {}, 0, "f.cc", 1);
+  EXPECT_THAT(line, testing::EndsWith("f.cc:1] model a\\nb??[2J"));
+}
+
 TEST(LogTest, JsonLineEscapesTextAndCarriesFields) {
   EXPECT_EQ(FormatLogLine(LogFormat::kJson, Severity::kError, "a \"b\"\n", {{"model", "m\\1"}},
                           1000001, "src/net/x.cc", 3),

@@ -27,6 +27,22 @@ std::string_view ShortFile(std::string_view file) {
   return before == std::string_view::npos ? file : file.substr(before + 1);
 }
 
+// A name from a request or a configuration must not be able to begin a line of its own.
+std::string OneLine(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  for (char c : text) {
+    if (c == '\n') {
+      out += "\\n";
+    } else if (static_cast<unsigned char>(c) < 0x20 && c != '\t') {
+      out += '?';
+    } else {
+      out += c;
+    }
+  }
+  return out;
+}
+
 }  // namespace
 
 void SetLogFormat(LogFormat format) { g_format = format; }
@@ -38,9 +54,9 @@ std::string FormatLogLine(LogFormat format, Severity severity, std::string_view 
   const absl::Time time = absl::FromUnixMicros(unix_micros);
   const int level = static_cast<int>(severity);
   if (format == LogFormat::kText) {
-    return absl::StrFormat("%s.%06d: %c %s:%u] %s",
-                           absl::FormatTime("%Y-%m-%d %H:%M:%S", time, absl::LocalTimeZone()),
-                           unix_micros % 1000000, kLetters[level], ShortFile(file), line, text);
+    return absl::StrFormat(
+        "%s.%06d: %c %s:%u] %s", absl::FormatTime("%Y-%m-%d %H:%M:%S", time, absl::LocalTimeZone()),
+        unix_micros % 1000000, kLetters[level], ShortFile(file), line, OneLine(text));
   }
   std::string out =
       StrCat("{\"time\":\"", absl::FormatTime("%Y-%m-%dT%H:%M:%E6SZ", time, absl::UTCTimeZone()),
