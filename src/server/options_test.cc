@@ -102,6 +102,7 @@ TEST(StopSignalTest, TellsSignalNotificationAndTimeoutApart) {
   EXPECT_EQ(stop.Wait(), StopSignal::Event::kNotified);
   kill(getpid(), SIGTERM);
   EXPECT_EQ(stop.Wait(), StopSignal::Event::kSignal);
+  EXPECT_EQ(stop.sender(), "SIGTERM from process " + std::to_string(getpid()));
 }
 
 }  // namespace

@@ -53,7 +53,8 @@ bool AwaitModels(Server& server, StopSignal& stop, absl::Status* status) {
 
 // Readiness off, GOAWAY, finish, leave; a second signal or the timeout cuts what is left.
 void DrainAndStop(Server& server, StopSignal& stop, const Options& options) {
-  base::LogInfo("Received a signal to stop: no longer ready, finishing requests under way");
+  base::LogInfo(
+      base::StrCat("Received ", stop.sender(), ": no longer ready, finishing requests under way"));
   server.SetNotReady();
   if (options.drain_delay_seconds > 0) stop.Wait(absl::Seconds(options.drain_delay_seconds));
   server.Drain([&stop] { stop.Notify(); });
@@ -143,7 +144,8 @@ int Serve(const std::string& program, const std::vector<std::string>& arguments)
   status = (*server)->Listen();
   if (!status.ok()) return Fail(status);
 
-  stop.Wait();
+  while (stop.Wait() != StopSignal::Event::kSignal) {
+  }
   DrainAndStop(**server, stop, options);
   DestroyOrLeave(*std::move(server), stop, options);
   base::LogInfo("Stopped");

@@ -10,6 +10,7 @@
 
 #include "absl/time/clock.h"
 #include "base/check.h"
+#include "base/strings.h"
 
 namespace baton::server {
 
@@ -43,7 +44,9 @@ StopSignal::Event StopSignal::Wait(absl::Duration timeout) {
     if (poll(fds, 2, millis) <= 0) continue;
     if (fds[0].revents & POLLIN) {
       signalfd_siginfo info;
-      [[maybe_unused]] ssize_t got = read(signal_fd_, &info, sizeof(info));
+      if (read(signal_fd_, &info, sizeof(info)) != sizeof(info)) continue;
+      sender_ = base::StrCat(info.ssi_signo == SIGINT ? "SIGINT" : "SIGTERM", " from process ",
+                             info.ssi_pid);
       return Event::kSignal;
     }
     if (fds[1].revents & POLLIN) {

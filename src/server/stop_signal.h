@@ -1,6 +1,6 @@
 #pragma once
 
-#include <memory>
+#include <string>
 
 #include "absl/time/time.h"
 
@@ -21,9 +21,13 @@ class StopSignal {
   Event Wait(absl::Duration timeout = absl::InfiniteDuration());
   void Notify();
 
+  // Who sent the signal that ended the last Wait, for the log: "SIGTERM from process 7".
+  const std::string& sender() const { return sender_; }
+
  private:
   int signal_fd_ = -1;
   int wake_fd_ = -1;
+  std::string sender_;
 };
 
 }  // namespace baton::server
