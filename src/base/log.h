@@ -3,8 +3,6 @@
 // The process's log: lines on stderr, either in TensorFlow's text layout (operators grep for it) or
 // one JSON object a line.
 //
-// A record is one line: control characters in its text are escaped or replaced.
-//
 // Threads: all functions are thread-safe; a line is written with one write(2).
 // Errors: none; a line that cannot be written is dropped.
 

@@ -80,7 +80,8 @@ class ConfigApplier::State {
     absl::Status status;
     {
       base::MutexLock lock(apply_mutex_);
-      status = CheckAndSetLabels(configs);
+      status =
+          IsStopped() ? absl::CancelledError("the server is stopping") : CheckAndSetLabels(configs);
       if (status.ok()) MakeCurrent(std::move(configs), reason, &done, &finished);
     }
     if (!status.ok()) done(std::move(status));
@@ -101,16 +102,22 @@ class ConfigApplier::State {
     for (Wait& wait : finished) Finish(std::move(wait));
   }
 
-  void Cancel() {
+  void Stop() {
     std::list<Wait> waits;
     {
       base::MutexLock lock(mutex_);
+      stopped_ = true;
       waits.swap(waits_);
     }
     for (Wait& wait : waits) wait.done(absl::CancelledError("the server is stopping"));
   }
 
  private:
+  bool IsStopped() {
+    base::MutexLock lock(mutex_);
+    return stopped_;
+  }
+
   // Steps 3 to 8, in the contract's order; nothing is changed unless all succeed.
   absl::Status CheckAndSetLabels(const ModelConfigs& configs)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(apply_mutex_) {
@@ -158,6 +165,7 @@ class ConfigApplier::State {
       }
       // Listening starts before the source knows the models. A new name cannot be AVAILABLE
       // already: what un-desired it has passed the manager's queue ahead of the labels.
+      if (stopped_) wait.names.clear();  // Stop came in between: do not wait
       waits_.push_back(std::move(wait));
       TakeFinished(finished);
     }
@@ -201,6 +209,7 @@ class ConfigApplier::State {
   ModelConfigs current_ ABSL_GUARDED_BY(apply_mutex_);
   base::Mutex mutex_;
   std::list<Wait> waits_ ABSL_GUARDED_BY(mutex_);
+  bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
 ConfigApplier::ConfigApplier(Options options, StoreSource* source, ServableManager* manager,
@@ -212,7 +221,9 @@ ConfigApplier::ConfigApplier(Options options, StoreSource* source, ServableManag
       });
 }
 
-ConfigApplier::~ConfigApplier() { state_->Cancel(); }
+ConfigApplier::~ConfigApplier() { Stop(); }
+
+void ConfigApplier::Stop() { state_->Stop(); }
 
 void ConfigApplier::Apply(ModelConfigs configs, Reason reason, Done done) {
   state_->Apply(std::move(configs), reason, std::move(done));

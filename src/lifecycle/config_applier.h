@@ -50,6 +50,9 @@ class ConfigApplier {
   // ("servable(s)" instead of "model(s)", §5.6).
   void Apply(ModelConfigs configs, Reason reason, absl::AnyInvocable<void(absl::Status)> done);
 
+  // Pending applications, and later ones, answer kCancelled.
+  void Stop();
+
   // Blocks until `done` of the same call would have run. Not on a loop thread.
   absl::Status ApplyAndWait(ModelConfigs configs, Reason reason);
 

@@ -36,7 +36,8 @@ class Http2Session final : public ProtocolSession, private Http2AnswerSink {
 
   bool OnBytes(std::string_view bytes) override;
   void CollectOutput(OutputQueue& out, size_t room) override;
-  bool leaves_input_unread() const override { return final_goaway_sent_ || cut_off_ || broken_; }
+  // Always: even a peer that said GOAWAY may have a PING under way.
+  bool leaves_input_unread() const override { return true; }
   bool finished() const override;
   void StartDrain() override;
   void OnClosed() override;

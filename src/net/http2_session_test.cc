@@ -524,6 +524,8 @@ TEST_F(Http2SessionTest, AGoawayOfThePeerEndsAnIdleConnection) {
   nghttp2_submit_goaway(client_.session(), 0, 0, NGHTTP2_NO_ERROR, nullptr, 0);
   Talk();
   EXPECT_TRUE(session_->finished());
+  // Closing at once would reset a peer that sent a PING behind its GOAWAY.
+  EXPECT_TRUE(session_->leaves_input_unread());
 }
 
 }  // namespace

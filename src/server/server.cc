@@ -113,11 +113,11 @@ class Server::Parts {
         inference(&registry, &request_metrics),
         models(&monitor),
         prediction_service({.encoding = EncodingOf(options)}, &inference),
-        control_pool({.name = "control"}),
         model_service(&models, options.allow_reload_rpc ? &applier : nullptr, &control_pool),
         health_service(&health),
         grpc(&request_metrics),
-        rest(RestOptionsOf(options), &inference, &models, &health, &metrics) {
+        rest(RestOptionsOf(options), &inference, &models, &health, &metrics),
+        control_pool({.name = "control"}) {
     metrics::AddProcessMetrics(metrics);
     metrics.AddCallback("baton_queued_calls", "Calls waiting for an engine thread.", {},
                         [this] { return static_cast<double>(scheduler.queued_calls()); });
@@ -133,8 +133,11 @@ class Server::Parts {
   }
 
   ~Parts() {
+    // Whoever may still answer a call does so while the front ends live.
     if (transport != nullptr) transport->Stop();
     poller.reset();
+    applier.Stop();
+    scheduler.Stop();
     manager.Stop(absl::Now() + absl::Seconds(options.drain_timeout_seconds));
   }
 
@@ -163,11 +166,11 @@ class Server::Parts {
   service::ModelService models;
   service::Health health;
   frontend::grpc::PredictionService prediction_service;
-  base::ThreadPool control_pool;
   frontend::grpc::ModelService model_service;
   frontend::grpc::HealthService health_service;
   frontend::grpc::GrpcHandler grpc;
   frontend::http::RestHandler rest;
+  base::ThreadPool control_pool;  // ends first: what it runs holds calls
   std::unique_ptr<ConfigFilePoller> poller;
   uint16_t grpc_port = 0;
   uint16_t rest_port = 0;
