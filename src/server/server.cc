@@ -141,6 +141,8 @@ class Server::Parts {
     manager.Stop(absl::Now() + absl::Seconds(options.drain_timeout_seconds));
   }
 
+  // Logs why an address cannot be had; the status is the contract's one text for it.
+  absl::StatusOr<uint16_t> ListenGrpcOn(const net::Endpoint& endpoint);
   absl::Status ListenGrpc();
   absl::Status ListenRest();
 
@@ -176,28 +178,24 @@ class Server::Parts {
   uint16_t rest_port = 0;
 };
 
+absl::StatusOr<uint16_t> Server::Parts::ListenGrpcOn(const net::Endpoint& endpoint) {
+  absl::StatusOr<uint16_t> bound = transport->Listen(endpoint, &grpc);
+  if (bound.ok()) return bound;
+  base::LogError(bound.status().ToString());
+  return absl::InvalidArgumentError("Failed to BuildAndStart gRPC server");
+}
+
 absl::Status Server::Parts::ListenGrpc() {
   if (options.port != 0) {
     const uint16_t wanted = options.port < 0 ? 0 : static_cast<uint16_t>(options.port);
-    absl::StatusOr<uint16_t> bound = transport->Listen(
-        {.address = "[::]", .port = wanted, .protocol = net::Protocol::kHttp2}, &grpc);
-    if (!bound.ok()) {
-      base::LogError(bound.status().ToString());
-      return absl::InvalidArgumentError("Failed to BuildAndStart gRPC server");
-    }
-    grpc_port = *bound;
+    BATON_ASSIGN_OR_RETURN(
+        grpc_port,
+        ListenGrpcOn({.address = "[::]", .port = wanted, .protocol = net::Protocol::kHttp2}));
   }
-  if (!options.grpc_socket_path.empty()) {
-    absl::StatusOr<uint16_t> bound =
-        transport->Listen({.address = base::StrCat("unix:", options.grpc_socket_path),
-                           .protocol = net::Protocol::kHttp2},
-                          &grpc);
-    if (!bound.ok()) {
-      base::LogError(bound.status().ToString());
-      return absl::InvalidArgumentError("Failed to BuildAndStart gRPC server");
-    }
-  }
-  return absl::OkStatus();
+  if (options.grpc_socket_path.empty()) return absl::OkStatus();
+  return ListenGrpcOn({.address = base::StrCat("unix:", options.grpc_socket_path),
+                       .protocol = net::Protocol::kHttp2})
+      .status();
 }
 
 absl::Status Server::Parts::ListenRest() {

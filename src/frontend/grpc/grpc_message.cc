@@ -17,11 +17,6 @@ constexpr size_t kCompressAbove = 256;  // smaller messages grow
 constexpr uint64_t kMaxInflated = uint64_t{100} << 20;
 constexpr uint64_t kMaxGrowth = 50;
 
-uint32_t ReadLength(std::string_view prefix) {
-  const auto* p = reinterpret_cast<const unsigned char*>(prefix.data());
-  return uint32_t{p[1]} << 24 | uint32_t{p[2]} << 16 | uint32_t{p[3]} << 8 | uint32_t{p[4]};
-}
-
 absl::Status TooLarge(uint64_t size, uint64_t limit) {
   return absl::ResourceExhaustedError(
       base::StrCat("Received message larger than max (", size, " vs. ", limit, ")"));
@@ -81,6 +76,19 @@ bool WantsGzipReply(const net::Request& request) {
   if (request.body.empty() || request.body.data()[0] != 1) return false;
   const std::string* accepted = request.headers.Find("grpc-accept-encoding");
   return accepted != nullptr && accepted->find("gzip") != std::string::npos;
+}
+
+uint32_t ReadLength(std::string_view prefix) {
+  const auto* p = reinterpret_cast<const unsigned char*>(prefix.data());
+  return uint32_t{p[1]} << 24 | uint32_t{p[2]} << 16 | uint32_t{p[3]} << 8 | uint32_t{p[4]};
+}
+
+base::Buffer WithPrefixRoom(std::string_view message) {
+  base::Buffer buffer = base::Buffer::Allocate(kPrefixBytes + message.size());
+  if (!message.empty()) {
+    std::memcpy(buffer.mutable_data() + kPrefixBytes, message.data(), message.size());
+  }
+  return buffer;
 }
 
 void WritePrefix(char* out, bool compressed, uint32_t length) {

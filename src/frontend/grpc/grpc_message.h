@@ -29,6 +29,12 @@ absl::StatusOr<base::Buffer> DecodeUnaryMessage(const net::Request& request, uin
 // Whether the request's message was compressed with gzip and its sender takes gzip back.
 bool WantsGzipReply(const net::Request& request);
 
+// The message length in a prefix. REQUIRES: kPrefixBytes bytes.
+uint32_t ReadLength(std::string_view prefix);
+
+// A copy of `message` behind room for its prefix.
+base::Buffer WithPrefixRoom(std::string_view message);
+
 // Writes the five bytes in front of `length` message bytes.
 void WritePrefix(char* out, bool compressed, uint32_t length);
 

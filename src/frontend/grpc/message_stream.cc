@@ -1,6 +1,5 @@
 #include "frontend/grpc/message_stream.h"
 
-#include <cstring>
 #include <utility>
 
 #include "base/strings.h"
@@ -15,9 +14,8 @@ void MessageStream::OnData(std::string_view bytes) {
   // each of them.
   std::string_view rest = pending_;
   while (!finished_ && rest.size() >= kPrefixBytes) {
-    const auto* p = reinterpret_cast<const unsigned char*>(rest.data());
-    const size_t length = size_t{p[1]} << 24 | size_t{p[2]} << 16 | size_t{p[3]} << 8 | p[4];
-    if (p[0] != 0) {
+    const size_t length = ReadLength(rest);
+    if (rest[0] != 0) {
       return Finish(absl::UnimplementedError("compressed messages in a streaming call"));
     }
     if (length > kMaxBytes) {
@@ -43,11 +41,8 @@ void MessageStream::Send(std::string_view message) {
   if (!std::exchange(started_, true)) {
     exchange_->StartStream(200, {{"content-type", "application/grpc"}});
   }
-  base::Buffer part = base::Buffer::Allocate(kPrefixBytes + message.size());
+  base::Buffer part = WithPrefixRoom(message);
   WritePrefix(part.mutable_data(), false, static_cast<uint32_t>(message.size()));
-  if (!message.empty()) {
-    std::memcpy(part.mutable_data() + kPrefixBytes, message.data(), message.size());
-  }
   exchange_->Write(std::move(part));
 }
 

@@ -1,7 +1,5 @@
 #include "frontend/grpc/unary_call.h"
 
-#include <cstring>
-
 #include "frontend/grpc/grpc_message.h"
 
 namespace baton::frontend::grpc {
@@ -36,12 +34,8 @@ void UnaryCall::FinishMessage(std::vector<base::Buffer> parts) {
 }
 
 void UnaryCall::FinishMessage(std::string_view message) {
-  base::Buffer part = base::Buffer::Allocate(kPrefixBytes + message.size());
-  if (!message.empty()) {
-    std::memcpy(part.mutable_data() + kPrefixBytes, message.data(), message.size());
-  }
   std::vector<base::Buffer> parts;
-  parts.push_back(std::move(part));
+  parts.push_back(WithPrefixRoom(message));
   FinishMessage(std::move(parts));
 }
 
