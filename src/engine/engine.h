@@ -26,6 +26,10 @@ struct RunRequest {
   std::span<const uint32_t> input_ports;   // indices into signature->inputs
   std::span<const tensor::Tensor> inputs;  // same length
   std::span<const uint32_t> output_ports;  // indices into signature->outputs
+  // One run over several signatures: the one that each port counts in; empty: `signature`. An
+  // engine that cannot do that answers kUnimplemented.
+  std::span<const Signature* const> input_signatures = {};
+  std::span<const Signature* const> output_signatures = {};
   absl::Time deadline = absl::InfiniteFuture();
   uint32_t threads = 1;  // 1: run in the calling thread
   const volatile int* cancelled = nullptr;

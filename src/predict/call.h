@@ -48,6 +48,17 @@ struct PredictRequest {
   std::vector<uint32_t> input_ports;
   std::vector<tensor::Tensor> inputs;  // same length
   std::vector<uint32_t> output_ports;  // what to compute and return, in this order
+  // One run over several signatures of the model (MultiInference): the signature that each input
+  // and output port counts in, same lengths as above. Empty: all count in `signature`.
+  std::vector<const engine::Signature*> input_signatures = {};
+  std::vector<const engine::Signature*> output_signatures = {};
+
+  const engine::Signature& InputSignature(size_t i) const {
+    return input_signatures.empty() ? *signature : *input_signatures[i];
+  }
+  const engine::Signature& OutputSignature(size_t i) const {
+    return output_signatures.empty() ? *signature : *output_signatures[i];
+  }
 };
 
 // The answer: one tensor per requested output port, in the request's order.
