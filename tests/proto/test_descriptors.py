@@ -27,15 +27,8 @@ KNOWN = {
     "tensorflow.MetaGraphDef": "graphs are the engine's business",
     "tensorflow.CollectionDef": "part of MetaGraphDef",
     "tensorflow.AssetFileDef": "part of MetaGraphDef",
-    "tensorflow.GPUOptions": "part of ConfigProto",
-    "tensorflow.OptimizerOptions": "part of ConfigProto",
-    "tensorflow.GraphOptions": "part of ConfigProto",
-    "tensorflow.ThreadPoolOptionProto": "part of ConfigProto",
-    "tensorflow.SessionMetadata": "part of RunMetadata",
-    "tensorflow.ConfigProto": "the TensorFlow engine reads it with TensorFlow's own class",
     "tensorflow.TensorConnection": "part of CallableOptions",
     "tensorflow.CallableOptions": "no serving API takes them",
-    "tensorflow.BatchingOptions": "part of the session bundle configuration, which has no schema here yet",
     "tensorflow.RunOptions.debug_options": "SessionService is not served; kept as an unknown field",
     "tensorflow.RunOptions.experimental": "SessionService is not served; kept as an unknown field",
     "tensorflow.RunOptions.Experimental": "SessionService is not served",
@@ -59,6 +52,47 @@ UNPUBLISHED = {
         "tensorflow.serving.SSLConfig.server_cert": "2 string",
         "tensorflow.serving.SSLConfig.custom_ca": "3 string",
         "tensorflow.serving.SSLConfig.client_verify": "4 bool",
+    },
+    "tensorflow_serving/config/thread_pool_factory_config.proto": {
+        "tensorflow.serving.ThreadPoolFactoryConfig.thread_pool_factory_config": "1 .google.protobuf.Any",
+    },
+    "tensorflow_serving/servables/tensorflow/session_bundle_config.proto": {
+        "tensorflow.serving.SavedModelBundleSourceAdapterConfig.legacy_config": "1000 .tensorflow.serving.SessionBundleConfig",
+        "tensorflow.serving.SessionBundleConfig.session_target": "1 string",
+        "tensorflow.serving.SessionBundleConfig.session_config": "2 .tensorflow.ConfigProto",
+        "tensorflow.serving.SessionBundleConfig.batching_parameters": "3 .tensorflow.serving.BatchingParameters",
+        "tensorflow.serving.SessionBundleConfig.session_run_load_threadpool_index": "4 .google.protobuf.Int32Value",
+        "tensorflow.serving.SessionBundleConfig.experimental_transient_ram_bytes_during_load": "5 uint64",
+        "tensorflow.serving.SessionBundleConfig.saved_model_tags": "6 string repeated",
+        "tensorflow.serving.SessionBundleConfig.in_graph_batching_parameters": "7 .tensorflow.BatchingOptions",
+        "tensorflow.serving.SessionBundleConfig.experimental_fixed_input_tensors": "778 .tensorflow.NamedTensorProto repeated",
+        "tensorflow.serving.SessionBundleConfig.enable_model_warmup": "779 bool",
+        "tensorflow.serving.SessionBundleConfig.model_warmup_options": "780 .tensorflow.serving.ModelWarmupOptions",
+        "tensorflow.serving.SessionBundleConfig.enable_session_metadata": "781 bool",
+        "tensorflow.serving.SessionBundleConfig.remove_unused_fields_from_bundle_metagraph": "782 bool",
+        "tensorflow.serving.SessionBundleConfig.prefer_tflite_model": "783 bool",
+        "tensorflow.serving.SessionBundleConfig.resource_estimation_uses_validation_result": "784 bool",
+        "tensorflow.serving.SessionBundleConfig.num_tflite_interpreters": "785 int32",
+        "tensorflow.serving.SessionBundleConfig.num_tflite_interpreters_per_pool": "786 int32",
+        "tensorflow.serving.SessionBundleConfig.num_tflite_pools": "787 int32",
+        "tensorflow.serving.SessionBundleConfig.wrap_session_with_no_threading_params": "788 bool",
+        "tensorflow.serving.SessionBundleConfig.enable_per_model_batching_params": "789 bool",
+        "tensorflow.serving.SessionBundleConfig.enable_saved_model_config": "790 bool",
+        "tensorflow.serving.SessionBundleConfig.mixed_precision": "791 string",
+        "tensorflow.serving.ModelWarmupOptions.num_request_iterations": "1 .google.protobuf.Int32Value",
+        "tensorflow.serving.ModelWarmupOptions.num_model_warmup_threads": "2 .google.protobuf.Int32Value",
+        "tensorflow.serving.ModelWarmupOptions.model_name": "3 string",
+        "tensorflow.serving.ModelWarmupOptions.model_version": "4 int64",
+        "tensorflow.serving.ModelWarmupOptions.enable_all_batch_sizes_warmup": "5 bool",
+        "tensorflow.serving.BatchingParameters.max_batch_size": "1 .google.protobuf.Int64Value",
+        "tensorflow.serving.BatchingParameters.batch_timeout_micros": "2 .google.protobuf.Int64Value",
+        "tensorflow.serving.BatchingParameters.max_enqueued_batches": "3 .google.protobuf.Int64Value",
+        "tensorflow.serving.BatchingParameters.num_batch_threads": "4 .google.protobuf.Int64Value",
+        "tensorflow.serving.BatchingParameters.thread_pool_name": "5 .google.protobuf.StringValue",
+        "tensorflow.serving.BatchingParameters.allowed_batch_sizes": "6 int64 repeated",
+        "tensorflow.serving.BatchingParameters.pad_variable_length_inputs": "7 bool",
+        "tensorflow.serving.BatchingParameters.enable_large_batch_splitting": "8 .google.protobuf.BoolValue",
+        "tensorflow.serving.BatchingParameters.max_execution_batch_size": "9 .google.protobuf.Int64Value",
     },
 }
 
@@ -104,8 +138,10 @@ def theirs_for(path):
     """The facts of their schema for one of our paths."""
     _stand_in_for_tensorflow()
     module, rename = MODULE_OF.get(path, (path[: -len(".proto")].replace("/", ".") + "_pb2", None))
-    if module.startswith("xla."):
-        module = "tensorflow.core.protobuf.error_codes_pb2"
+    if path.startswith("xla/"):
+        # TensorFlow's package has no modules for these, but for files that import them.
+        importers = {"error_codes": "error_codes", "rpc_options": "rpc_options", "coordination_config": "config"}
+        module = f"tensorflow.core.protobuf.{importers[path.split('/')[-1][:-len('.proto')]]}_pb2"
     descriptor = importlib.import_module(module).DESCRIPTOR
     if path.startswith("xla/"):
         descriptor = next(d for d in descriptor.dependencies if d.name == path)

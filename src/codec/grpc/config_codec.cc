@@ -1,13 +1,9 @@
-#include <google/protobuf/io/tokenizer.h>
-#include <google/protobuf/text_format.h>
-
 #include <utility>
 
 #include "absl/status/status.h"
-#include "base/log.h"
-#include "base/strings.h"
+#include "base/status_macros.h"
 #include "codec/grpc/model_codec.h"
-#include "codec/grpc/wire_reader.h"
+#include "codec/grpc/text_proto.h"
 #include "tensorflow_serving/apis/model_management.pb.h"
 
 namespace baton::codec::grpc {
@@ -59,30 +55,6 @@ lifecycle::ModelConfigs FromProto(const tfs::ModelConfigList& list) {
   return configs;
 }
 
-// Logs every complaint the way protobuf's own collector words it; scripts look for these lines.
-class LoggingCollector : public google::protobuf::io::ErrorCollector {
- public:
-  explicit LoggingCollector(std::string type) : type_(std::move(type)) {}
-
-  void AddError(int line, int column, const std::string& message) override {
-    base::LogError(
-        base::StrCat("Error parsing text-format ", type_, ": ", Place(line, column), message));
-  }
-  void AddWarning(int line, int column, const std::string& message) override {
-    base::LogWarning(
-        base::StrCat("Warning parsing text-format ", type_, ": ", Place(line, column), message));
-  }
-
- private:
-  // Lines and columns are counted from 0 inside protobuf, from 1 in its texts; -1 is no place at
-  // all.
-  static std::string Place(int line, int column) {
-    return line < 0 ? std::string() : base::StrCat(line + 1, ":", column + 1, ": ");
-  }
-
-  const std::string type_;
-};
-
 }  // namespace
 
 absl::StatusOr<lifecycle::ModelConfigs> ParseReloadRequest(std::string_view message,
@@ -117,15 +89,8 @@ std::string EncodeReloadResponse(const std::vector<std::string>& metric_names) {
 absl::StatusOr<lifecycle::ModelConfigs> ParseModelConfigText(const std::string& path,
                                                              const std::string& text,
                                                              bool* has_list) {
-  if (text.empty()) return absl::InvalidArgumentError(base::StrCat(path, "; Invalid argument"));
   tfs::ModelServerConfig config;
-  LoggingCollector collector(config.GetTypeName());
-  google::protobuf::TextFormat::Parser parser;
-  parser.RecordErrorsTo(&collector);
-  parser.SetRecursionLimit(kMaxWireDepth);
-  if (!parser.ParseFromString(text, &config)) {
-    return absl::InvalidArgumentError(base::StrCat("Invalid protobuf file: '", path, "'"));
-  }
+  BATON_RETURN_IF_ERROR(ParseTextProto(path, text, &config));
   if (config.has_custom_model_config()) {
     return absl::InvalidArgumentError("ModelServer does not yet support custom model config.");
   }
