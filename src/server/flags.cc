@@ -65,6 +65,12 @@ void FlagSet::Add(std::string name, std::string* target, std::string help) {
   Add(std::move(name), Type::kString, target, std::move(help), base::StrCat("\"", *target, "\""));
 }
 
+void FlagSet::ShowDefault(std::string_view name, std::string text) {
+  for (Flag& flag : flags_) {
+    if (flag.name == name) flag.default_text = text;
+  }
+}
+
 FlagSet::Match FlagSet::Apply(const Flag& flag, std::string_view argument, std::string* bad_value) {
   if (!argument.starts_with("--")) return Match::kNo;
   argument.remove_prefix(2);

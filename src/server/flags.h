@@ -19,6 +19,9 @@ class FlagSet {
   void Add(std::string name, float* target, std::string help);
   void Add(std::string name, std::string* target, std::string help);
 
+  // What Usage prints as the default of a flag whose own value only says "not given".
+  void ShowDefault(std::string_view name, std::string text);
+
   struct Result {
     bool ok = true;                    // false: a known flag had a value that could not be read
     std::vector<std::string> errors;   // "Couldn't interpret value x for flag y."

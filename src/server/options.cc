@@ -30,6 +30,16 @@ size_t CountOrCpus(int32_t count) {
 }
 
 void Options::Register(FlagSet& flags) {
+  RegisterServing(flags);
+  RegisterOurs(flags);
+  // As TensorFlow Serving shows them.
+  const std::string threads = base::StrCat(4 * SchedulableCpus());
+  flags.ShowDefault("rest_api_num_threads", threads);
+  flags.ShowDefault("grpc_max_threads", threads);
+  flags.ShowDefault("num_tflite_pools", base::StrCat(SchedulableCpus()));
+}
+
+void Options::RegisterServing(FlagSet& flags) {
   flags.Add("port", &port,
             "TCP port to listen on for gRPC/HTTP API. Disabled if port set to zero.");
   flags.Add("grpc_socket_path", &grpc_socket_path,
@@ -38,12 +48,22 @@ void Options::Register(FlagSet& flags) {
   flags.Add("rest_api_port", &rest_api_port,
             "Port to listen on for HTTP/REST API. If set to zero HTTP/REST API will not be "
             "exported. This port must be different than the one specified in --port.");
+  flags.Add("rest_api_num_threads", &rest_api_num_threads,
+            "REST requests worked on at once, the rest wait. Not given: as many as come.");
   flags.Add("rest_api_timeout_in_ms", &rest_api_timeout_in_ms, "Timeout for HTTP/REST API calls.");
   flags.Add("rest_api_enable_cors_support", &rest_api_enable_cors_support,
             "Enable CORS headers in response");
+  flags.Add("enable_batching", &enable_batching,
+            "Merge requests into batches by the parameters of --batching_parameters_file.");
   flags.Add(
       "allow_version_labels_for_unavailable_models", &allow_version_labels_for_unavailable_models,
       "If true, allows assigning unused version labels to models that are not available yet.");
+  flags.Add("batching_parameters_file", &batching_parameters_file,
+            "Text-format BatchingParameters; empty: the defaults. Needs --enable_batching.");
+  flags.Add("enable_per_model_batching_parameters", &enable_per_model_batching_parameters,
+            "Take batching parameters from batching_params.pbtxt in each version directory; a "
+            "version without that file is not batched. The thread pool stays that of "
+            "--batching_parameters_file.");
   flags.Add("model_config_file", &model_config_file,
             "If non-empty, read an ascii ModelServerConfig protobuf from the supplied file name, "
             "and serve the models in that file. (If used, --model_name, --model_base_path are "
@@ -69,15 +89,74 @@ void Options::Register(FlagSet& flags) {
             "to zero poll will be exactly done once and not periodically. Setting this to negative "
             "value will disable polling entirely causing the server to indefinitely wait for a new "
             "model at startup. Negative values are reserved for testing purposes only.");
+  flags.Add("flush_filesystem_caches", &flush_filesystem_caches,
+            "Drop what file systems cache after loads. Local files have no such cache.");
+  flags.Add("tensorflow_session_parallelism", &tensorflow_session_parallelism,
+            "Threads inside and between operators of a session; 0: chosen by Baton. Ignored with "
+            "--platform_config_file.");
+  flags.Add("tensorflow_session_config_file", &tensorflow_session_config_file,
+            "Text-format tensorflow.ConfigProto that sessions start from; the thread and GPU flags "
+            "overwrite their fields.");
+  flags.Add(
+      "tensorflow_intra_op_parallelism", &tensorflow_intra_op_parallelism,
+      "Threads inside one operator; 0: chosen by Baton. Ignored with --platform_config_file.");
+  flags.Add("tensorflow_inter_op_parallelism", &tensorflow_inter_op_parallelism,
+            "Threads between operators; 0: a run stays on its own thread. Ignored with "
+            "--platform_config_file.");
+  flags.Add("use_alts_credentials", &use_alts_credentials,
+            "Google ALTS credentials; only Google Cloud has them, so this build refuses to start "
+            "with it.");
+  flags.Add("ssl_config_file", &ssl_config_file,
+            "Text-format SSLConfig: serve gRPC over TLS. Read again when it changes.");
+  flags.Add("platform_config_file", &platform_config_file,
+            "Text-format PlatformConfigMap in place of the settings that the batching, session, "
+            "warm-up and TFLite flags make.");
+  flags.Add("per_process_gpu_memory_fraction", &per_process_gpu_memory_fraction,
+            "Share of the GPU's memory for TensorFlow, 0 to 1; 0: TensorFlow decides.");
   flags.Add("saved_model_tags", &saved_model_tags,
             "Comma-separated set of tags corresponding to the meta graph def to load from "
             "SavedModel.");
+  flags.Add("grpc_channel_arguments", &grpc_channel_arguments,
+            "Comma-separated key=value settings of the gRPC listeners, with gRPC's names.");
+  flags.Add("grpc_max_threads", &grpc_max_threads,
+            "gRPC calls worked on at once, the rest wait. Not given: as many as come.");
+  flags.Add("enable_model_warmup", &enable_model_warmup,
+            "Replay assets.extra/tf_serving_warmup_requests of a version before it serves.");
+  flags.Add("num_request_iterations_for_warmup", &num_request_iterations_for_warmup,
+            "How often each warm-up record is replayed; 0 or less: once.");
   flags.Add("version", &version, "Display version");
+  flags.Add("monitoring_config_file", &monitoring_config_file,
+            "Text-format MonitoringConfig: TensorFlow Serving's metrics page on the REST port. Our "
+            "own is /metrics, always.");
+  flags.Add("remove_unused_fields_from_bundle_metagraph",
+            &remove_unused_fields_from_bundle_metagraph,
+            "Keep only the signatures of a loaded MetaGraphDef in memory.");
+  flags.Add("prefer_tflite_model", &prefer_tflite_model,
+            "Serve model.tflite of a version directory that has one.");
+  flags.Add("num_tflite_pools", &num_tflite_pools, "TFLite interpreters of a model.");
+  flags.Add("num_tflite_interpreters_per_pool", &num_tflite_interpreters_per_pool,
+            "Above 1: batch TFLite requests over so many interpreters.");
+  flags.Add("enable_signature_method_name_check", &enable_signature_method_name_check,
+            "Refuse calls whose signature has another method_name than theirs.");
+  flags.Add("xla_cpu_compilation_enabled", &xla_cpu_compilation_enabled,
+            "Let XLA compile for the CPU just in time.");
+  flags.Add("xla_gpu_compilation_enabled", &xla_gpu_compilation_enabled,
+            "Let XLA compile for GPUs just in time.");
+  flags.Add("enable_profiler", &enable_profiler,
+            "Serve tensorflow.ProfilerService on the gRPC port.");
+  flags.Add("thread_pool_factory_config_file", &thread_pool_factory_config_file,
+            "Text-format ThreadPoolFactoryConfig. No factory is built in, so any that is named is "
+            "refused.");
+  flags.Add("mixed_precision", &mixed_precision,
+            "bfloat16: let oneDNN compute in bfloat16 where it can.");
+  flags.Add("skip_initialize_tpu", &skip_initialize_tpu, "For TPU builds; without effect here.");
   flags.Add("enable_grpc_healthcheck_service", &enable_grpc_healthcheck_service,
             "Enable the standard gRPC healthcheck service.");
   flags.Add("enable_serialization_as_tensor_content", &enable_serialization_as_tensor_content,
             "Enable serialization of predict response as tensor content.");
+}
 
+void Options::RegisterOurs(FlagSet& flags) {
   flags.Add("event_loops", &event_loops,
             "Threads that read, answer and run small models. 0: one per schedulable CPU.");
   flags.Add("engine_threads", &engine_threads,
@@ -85,6 +164,8 @@ void Options::Register(FlagSet& flags) {
   flags.Add("inline_below_micros", &inline_below_micros,
             "Models whose learned run time is below this run on the event loop's thread. 0: none.");
   flags.Add("engine_dir", &engine_dir, "Folder of the engine plug-ins. Empty: beside the program.");
+  flags.Add("custom_op_libraries", &custom_op_libraries,
+            "Comma-separated paths of libraries with operators for the TensorFlow engine.");
   flags.Add("log_format", &log_format, "text (TensorFlow's layout) or json.");
   flags.Add("drain_delay_seconds", &drain_delay_seconds,
             "After SIGTERM, keep serving this long while readiness is already off.");
@@ -92,6 +173,8 @@ void Options::Register(FlagSet& flags) {
             "After SIGTERM, wait this long for requests under way before cutting them.");
   flags.Add("version_settle_millis", &version_settle_millis,
             "A version directory is loaded when nothing in it changed for this long.");
+  flags.Add("rest_api_ssl_config_file", &rest_api_ssl_config_file,
+            "Text-format SSLConfig: serve REST over TLS. Read again when it changes.");
   flags.Add("rest_api_max_body_bytes", &rest_api_max_body_bytes,
             "Largest REST request body; larger ones get 413.");
   flags.Add("rest_api_gzip_replies", &rest_api_gzip_replies,
@@ -105,14 +188,41 @@ void Options::Register(FlagSet& flags) {
             "Requests waiting for one signature of one version; more get RESOURCE_EXHAUSTED.");
 }
 
+absl::Status Options::ValidateSession() const {
+  if (!batching_parameters_file.empty() && !enable_batching) {
+    return absl::InvalidArgumentError(
+        "server_options.batching_parameters_file is set without setting "
+        "server_options.enable_batching to true.");
+  }
+  if (tensorflow_session_parallelism > 0 && tensorflow_intra_op_parallelism > 0 &&
+      tensorflow_inter_op_parallelism > 0) {
+    return absl::InvalidArgumentError(
+        "Either configure server_options.tensorflow_session_parallelism or "
+        "(server_options.tensorflow_intra_op_parallelism, "
+        "server_options.tensorflow_inter_op_parallelism) separately. You cannot configure all.");
+  }
+  return absl::OkStatus();
+}
+
 absl::Status Options::Validate() const {
   if (port == 0 && grpc_socket_path.empty()) {
     return absl::InvalidArgumentError(
         "At least one of server_options.grpc_port or server_options.grpc_socket_path must be set.");
   }
+  if (use_alts_credentials && !ssl_config_file.empty()) {
+    return absl::InvalidArgumentError(
+        "Either use_alts_credentials must be false or ssl_config_file must be empty.");
+  }
   if (model_base_path.empty() && model_config_file.empty()) {
     return absl::InvalidArgumentError(
         "Both server_options.model_base_path and server_options.model_config_file are empty!");
+  }
+  if (platform_config_file.empty()) BATON_RETURN_IF_ERROR(ValidateSession());
+  if (use_alts_credentials) {
+    return absl::UnimplementedError(
+        "--use_alts_credentials needs the handshaker service of Google Cloud's machines, which "
+        "this "
+        "server cannot use; use --ssl_config_file");
   }
   if (log_format != "text" && log_format != "json") {
     return absl::InvalidArgumentError(
@@ -124,6 +234,13 @@ absl::Status Options::Validate() const {
   } ranges[] = {
       {"port", port, -1, 65535},
       {"rest_api_port", rest_api_port, -1, 65535},
+      {"rest_api_num_threads", rest_api_num_threads, 0, 1000000},
+      {"grpc_max_threads", grpc_max_threads, 0, 1000000},
+      {"tensorflow_session_parallelism", tensorflow_session_parallelism, -1, 4096},
+      {"tensorflow_intra_op_parallelism", tensorflow_intra_op_parallelism, -1, 4096},
+      {"tensorflow_inter_op_parallelism", tensorflow_inter_op_parallelism, -1, 4096},
+      {"num_tflite_pools", num_tflite_pools, -1, 4096},
+      {"num_tflite_interpreters_per_pool", num_tflite_interpreters_per_pool, -1, 4096},
       {"event_loops", event_loops, 0, 1024},
       {"engine_threads", engine_threads, 0, 1024},
       {"inline_below_micros", inline_below_micros, 0, 1000000},
