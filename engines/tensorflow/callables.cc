@@ -22,17 +22,18 @@ sdk::Result<Callables::Found> Callables::Get(const CallableKey& key) {
   std::lock_guard lock(mutex_);
   if (const auto it = kept_.find(key); it != kept_.end()) return Found{it->second, true};
 
-  const ServedSignature& signature = signatures_[key.signature];
   tf::CallableOptions options;
-  for (uint32_t port : key.inputs) {
-    if (signature.inputs[port].tensor_name.empty())
-      return Unnamed(signature, "input", signature.inputs[port]);
-    options.add_feed(signature.inputs[port].tensor_name);
+  for (const PortOfSignature& input : key.inputs) {
+    const ServedSignature& signature = signatures_[input.signature];
+    const ServedPort& port = signature.inputs[input.port];
+    if (port.tensor_name.empty()) return Unnamed(signature, "input", port);
+    options.add_feed(port.tensor_name);
   }
-  for (uint32_t port : key.outputs) {
-    if (signature.outputs[port].tensor_name.empty())
-      return Unnamed(signature, "output", signature.outputs[port]);
-    options.add_fetch(signature.outputs[port].tensor_name);
+  for (const PortOfSignature& output : key.outputs) {
+    const ServedSignature& signature = signatures_[output.signature];
+    const ServedPort& port = signature.outputs[output.port];
+    if (port.tensor_name.empty()) return Unnamed(signature, "output", port);
+    options.add_fetch(port.tensor_name);
   }
   // Kernels run in the calling thread: handing each to a pool costs ten times a small model.
   options.mutable_run_options()->set_inter_op_thread_pool(-1);

@@ -13,11 +13,17 @@
 
 namespace baton::tf_engine {
 
-// Which part of the graph a run needs; ports in ascending order.
-struct CallableKey {
+struct PortOfSignature {
   uint32_t signature = 0;
-  std::vector<uint32_t> inputs;
-  std::vector<uint32_t> outputs;
+  uint32_t port = 0;
+  auto operator<=>(const PortOfSignature&) const = default;
+};
+
+// Which part of the graph a run needs; ports in ascending order, none whose tensor is there
+// already.
+struct CallableKey {
+  std::vector<PortOfSignature> inputs;
+  std::vector<PortOfSignature> outputs;
   auto operator<=>(const CallableKey&) const = default;
 };
 

@@ -62,6 +62,37 @@ class TestModel {
     return named;
   }
 
+  struct NamedPort {
+    std::string signature;
+    std::string name;
+  };
+  // One run over several signatures: what every input feeds, and the wanted outputs in order.
+  absl::StatusOr<std::vector<tensor::Tensor>> RunMany(
+      const std::vector<std::pair<NamedPort, tensor::Tensor>>& inputs,
+      const std::vector<NamedPort>& outputs) {
+    std::vector<uint32_t> input_ports, output_ports;
+    std::vector<const Signature*> input_signatures, output_signatures;
+    std::vector<tensor::Tensor> values, results;
+    for (const auto& [port, value] : inputs) {
+      input_signatures.push_back(model_->signatures().Find(port.signature));
+      input_ports.push_back(input_signatures.back()->FindInput(port.name).value());
+      values.push_back(value);
+    }
+    for (const NamedPort& port : outputs) {
+      output_signatures.push_back(model_->signatures().Find(port.signature));
+      output_ports.push_back(output_signatures.back()->FindOutput(port.name).value());
+    }
+    RunRequest run;
+    run.signature = output_signatures.at(0);
+    run.input_ports = input_ports;
+    run.inputs = values;
+    run.output_ports = output_ports;
+    run.input_signatures = input_signatures;
+    run.output_signatures = output_signatures;
+    if (absl::Status status = instance_->Execute(run, &results); !status.ok()) return status;
+    return results;
+  }
+
   const Model& model() const { return *model_; }
   void DropInstance() { instance_.reset(); }
 

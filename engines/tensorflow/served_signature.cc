@@ -1,6 +1,7 @@
 #include "served_signature.h"
 
 #include <map>
+#include <set>
 #include <utility>
 
 #include "tensorflow/core/lib/strings/proto_serialization.h"
@@ -20,15 +21,36 @@ auto Sorted(const Map& map) {
   return sorted;
 }
 
-std::vector<ServedPort> ServedPorts(const PortMap& ports, const GraphNodes& graph) {
+// Numbers tensors in the order in which they are asked for.
+class TensorNumbers {
+ public:
+  uint32_t Of(const std::string& name) {
+    const bool has_output = name.find(':') != std::string::npos;
+    const auto next = static_cast<uint32_t>(numbers_.size());
+    return numbers_.emplace(has_output ? name : name + ":0", next).first->second;
+  }
+
+ private:
+  std::map<std::string, uint32_t> numbers_;
+};
+
+std::vector<ServedPort> ServedPorts(const PortMap& ports, const GraphNodes& graph,
+                                    TensorNumbers* numbers) {
   std::vector<ServedPort> served;
   for (const auto& [name, info] : Sorted(ports)) {
     // name() is empty when another member of the oneof is set.
     const std::string tensor_name(info->name());
     const tf::DataType dtype = graph.TypeOf(tensor_name);
-    served.push_back({name, tensor_name, dtype == tf::DT_INVALID ? info->dtype() : dtype});
+    served.push_back({name, tensor_name, numbers->Of(tensor_name),
+                      dtype == tf::DT_INVALID ? info->dtype() : dtype});
   }
   return served;
+}
+
+bool HasSharedTensors(const std::vector<ServedPort>& ports) {
+  std::set<uint32_t> tensors;
+  for (const ServedPort& port : ports) tensors.insert(port.tensor);
+  return tensors.size() < ports.size();
 }
 
 std::vector<sdk::Port> DescribedPorts(const PortMap& ports) {
@@ -63,11 +85,13 @@ void AppendBytesField(int field, const std::string& bytes, std::string* out) {
 sdk::Result<std::vector<ServedSignature>> ServedSignatures(const SignatureMap& signatures,
                                                            const GraphNodes& graph) {
   std::vector<ServedSignature> served;
+  TensorNumbers numbers;
   for (const auto& [name, def] : Sorted(signatures)) {
     ServedSignature signature;
     signature.name = name;
-    signature.inputs = ServedPorts(def->inputs(), graph);
-    signature.outputs = ServedPorts(def->outputs(), graph);
+    signature.inputs = ServedPorts(def->inputs(), graph, &numbers);
+    signature.outputs = ServedPorts(def->outputs(), graph, &numbers);
+    signature.has_shared_outputs = HasSharedTensors(signature.outputs);
     for (ServedPort& port : signature.inputs) {
       const auto value = def->defaults().find(port.name);
       if (value == def->defaults().end()) continue;

@@ -18,6 +18,7 @@ struct ServedPort {
   std::string name;
   // Empty for a sparse or composite tensor, which is not one tensor to feed or fetch.
   std::string tensor_name;
+  uint32_t tensor = 0;  // number of that tensor in the model: equal for ports that share one
   // Of an input: what the graph takes, whatever the signature declares.
   tensorflow::DataType dtype = tensorflow::DT_INVALID;
   std::optional<tensorflow::Tensor> default_value = std::nullopt;
@@ -28,6 +29,7 @@ struct ServedSignature {
   std::string name;
   std::vector<ServedPort> inputs;
   std::vector<ServedPort> outputs;
+  bool has_shared_outputs = false;  // two of its outputs are one tensor
   Inputs input_memory = Inputs::kCopied;
 };
 

@@ -3,6 +3,7 @@
 // tests/conformance/observed or of contract 3.3 and 5.6.
 #include <array>
 #include <cmath>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -229,6 +230,58 @@ TEST(TensorflowEngineTest, OneTensorUnderTwoNamesIsReturnedTwice) {
   ASSERT_TRUE(outputs.ok()) << outputs.status();
   EXPECT_THAT(Values<float>(outputs->at("a")), ElementsAre(4));
   EXPECT_THAT(Values<float>(outputs->at("b")), ElementsAre(4));
+}
+
+// tf.Example{x: [2]}.
+const std::string_view kExample("\x0a\x0f\x0a\x0d\x0a\x01x\x12\x08\x12\x06\x0a\x04\0\0\0\x40", 17);
+
+TEST(TensorflowEngineTest, OneRunAnswersSeveralSignatures) {
+  TestModel model = Load(Observed("half_plus_two/123"));
+  const Tensor examples = Strings({kExample, kExample});
+  auto outputs = model.RunMany(
+      {{{"regress_x_to_y", "inputs"}, examples}, {{"classify_x_to_y", "inputs"}, examples}},
+      {{"regress_x_to_y2", "outputs"},
+       {"classify_x_to_y", "scores"},
+       {"regress_x_to_y", "outputs"}});
+  ASSERT_TRUE(outputs.ok()) << outputs.status();
+  ASSERT_EQ(outputs->size(), 3u);
+  EXPECT_THAT(Values<float>((*outputs)[0]), ElementsAre(4, 4));
+  EXPECT_THAT(Values<float>((*outputs)[1]), ElementsAre(3, 3));
+  EXPECT_THAT(Values<float>((*outputs)[2]), ElementsAre(3, 3));
+}
+
+TEST(TensorflowEngineTest, ATensorThatTwoSignaturesShareTakesOneValue) {
+  TestModel model = Load(Observed("half_plus_two/123"));
+  auto outputs = model.RunMany({{{"regress_x_to_y", "inputs"}, Strings({kExample})},
+                                {{"classify_x_to_y", "inputs"}, Strings({kExample, kExample})}},
+                               {{"classify_x_to_y", "scores"}});
+  EXPECT_EQ(outputs.status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(Text(outputs.status()), HasSubstr("fed more than once"));
+}
+
+TEST(TensorflowEngineTest, ADefaultOfOneSignatureGivesWayToAValueForAnother) {
+  TestModel model = Load(Made("odd"));
+  const Tensor bias =
+      Tensor::FromValues<float>(DType::kFloat, Shape(), std::array<float, 1>{10.0f});
+  auto outputs = model.RunMany({{{"defaults", "x"}, Floats({1})}, {{"interior", "bias"}, bias}},
+                               {{"defaults", "y"}, {"interior", "y"}});
+  ASSERT_TRUE(outputs.ok()) << outputs.status();
+  EXPECT_THAT(Values<float>((*outputs)[0]), ElementsAre(12));
+  EXPECT_THAT(Values<float>((*outputs)[1]), ElementsAre(12));
+}
+
+TEST(TensorflowEngineTest, ARunOverSeveralSignaturesCopiesWhatOneOfThemMayKeep) {
+  TestModel model = Load(Made("stateful"));
+  {
+    const Tensor numbers = Floats(std::vector<float>(64, 5.0f));
+    const Tensor texts = Strings({std::string(100, 't')});
+    ASSERT_TRUE(model
+                    .RunMany({{{"remember", "numbers"}, numbers}, {{"remember", "texts"}, texts}},
+                             {{"remember", "count"}, {"recall", "texts"}})
+                    .ok());
+    std::memset(const_cast<char*>(numbers.buffer().data()), 0, numbers.buffer().size());
+  }
+  EXPECT_THAT(Values<float>(model.Run("recall", {})->at("numbers")), testing::Each(5.0f));
 }
 
 TEST(TensorflowEngineTest, ADeviceThatIsNotHereIsNoReasonToFail) {

@@ -28,85 +28,51 @@ sdk::Status CheckStillWanted(const baton_run& run) {
 
 sdk::Status TensorflowInstance::Execute(const baton_run& run) {
   if (sdk::Status status = CheckStillWanted(run); !status.ok()) return status;
-  if (run.signature >= model_->signatures().size()) {
-    return {sdk::Code::kInternal, "called with an unknown signature"};
-  }
-  const ServedSignature& signature = model_->signatures()[run.signature];
-  if (sdk::Status status = SortPorts(signature, run); !status.ok()) return status;
+  if (sdk::Status status = plan_.Make(run); !status.ok()) return status;
   sdk::Result<std::shared_ptr<const Callable>> callable = FindCallable();
   if (!callable.ok()) return callable.status();
-  sdk::Status status = Feed(signature);
+  sdk::Status status = Feed();
   if (status.ok()) {
     status = FromTf(model_->session()->RunCallable((*callable)->handle(), feeds_, &fetched_,
                                                    nullptr, PoolsFor(run.threads)));
   }
-  if (status.ok()) status = Return(signature, run);
+  if (status.ok()) status = Return(run);
   // Neither the memory of the request nor that of the answer is kept until the next run.
   feeds_.clear();
   fetched_.clear();
   return status;
 }
 
-// Ports in ascending order, so that a run needs the same callable however the client orders its
-// names.
-sdk::Status TensorflowInstance::SortPorts(const ServedSignature& signature, const baton_run& run) {
-  given_.assign(signature.inputs.size(), nullptr);
-  fetch_.assign(signature.outputs.size(), 0);
-  key_.signature = run.signature;
-  key_.inputs.clear();
-  key_.outputs.clear();
-  for (uint32_t i = 0; i < run.num_inputs; ++i) {
-    if (run.input_ports[i] >= given_.size())
-      return {sdk::Code::kInternal, "called with an unknown input"};
-    given_[run.input_ports[i]] = run.inputs[i];
-  }
-  for (uint32_t i = 0; i < run.num_outputs; ++i) {
-    if (run.output_ports[i] >= fetch_.size())
-      return {sdk::Code::kInternal, "called with an unknown output"};
-    fetch_[run.output_ports[i]] = 1;
-  }
-  for (uint32_t port = 0; port < given_.size(); ++port) {
-    if (given_[port] != nullptr || signature.inputs[port].default_value)
-      key_.inputs.push_back(port);
-  }
-  for (uint32_t port = 0; port < fetch_.size(); ++port) {
-    if (fetch_[port] == 0) continue;
-    key_.outputs.push_back(port);
-    fetch_[port] = static_cast<uint32_t>(key_.outputs.size());
-  }
-  return {};
-}
-
-sdk::Status TensorflowInstance::Feed(const ServedSignature& signature) {
+sdk::Status TensorflowInstance::Feed() {
   feeds_.clear();
-  feeds_.reserve(key_.inputs.size());
-  for (uint32_t port : key_.inputs) {
-    if (given_[port] == nullptr) {
-      feeds_.push_back(*signature.inputs[port].default_value);
+  feeds_.reserve(plan_.sources().size());
+  for (size_t i = 0; i < plan_.sources().size(); ++i) {
+    const ServedPort& port = plan_.InputPort(i);
+    if (plan_.sources()[i] == nullptr) {
+      feeds_.push_back(*port.default_value);
       continue;
     }
-    sdk::Status status = ToTensor(*given_[port], signature.input_memory, &feeds_.emplace_back());
+    sdk::Status status =
+        ToTensor(*plan_.sources()[i], plan_.input_memory(), &feeds_.emplace_back());
     if (!status.ok()) return status;
     // The text of a session's Run; a callable would name a node that no client knows.
-    const tensorflow::DataType wanted = signature.inputs[port].dtype;
     const tensorflow::DataType given = feeds_.back().dtype();
-    if (wanted != given && wanted != tensorflow::DT_INVALID) {
-      return {sdk::Code::kInvalidArgument, "Expects arg[" + std::to_string(feeds_.size() - 1) +
-                                               "] to be " + tensorflow::DataTypeString(wanted) +
-                                               " but " + tensorflow::DataTypeString(given) +
-                                               " is provided"};
+    if (port.dtype != given && port.dtype != tensorflow::DT_INVALID) {
+      return {sdk::Code::kInvalidArgument, "Expects arg[" + std::to_string(i) + "] to be " +
+                                               tensorflow::DataTypeString(port.dtype) + " but " +
+                                               tensorflow::DataTypeString(given) + " is provided"};
     }
   }
   return {};
 }
 
-sdk::Status TensorflowInstance::Return(const ServedSignature& signature, const baton_run& run) {
+sdk::Status TensorflowInstance::Return(const baton_run& run) {
   for (uint32_t i = 0; i < run.num_outputs; ++i) {
-    const uint32_t port = run.output_ports[i];
-    const uint32_t position = fetch_[port] - 1;
+    const uint32_t position = plan_.positions()[i];
     if (position >= fetched_.size()) return {sdk::Code::kUnknown, "Predict internal error"};
-    sdk::Status status =
-        FromTensor(fetched_[position], signature.outputs[port].name, &run.outputs[i]);
+    const ServedSignature& signature = model_->signatures()[sdk::OutputSignature(run, i)];
+    sdk::Status status = FromTensor(fetched_[position], signature.outputs[run.output_ports[i]].name,
+                                    &run.outputs[i]);
     if (!status.ok()) return status;
   }
   return {};
@@ -114,11 +80,12 @@ sdk::Status TensorflowInstance::Return(const ServedSignature& signature, const b
 
 sdk::Result<std::shared_ptr<const Callable>> TensorflowInstance::FindCallable() {
   for (const Recent& recent : recent_) {
-    if (recent.first == key_) return recent.second;
+    if (recent.first == plan_.key()) return recent.second;
   }
-  sdk::Result<Callables::Found> found = model_->callables().Get(key_);
+  sdk::Result<Callables::Found> found = model_->callables().Get(plan_.key());
   if (!found.ok()) return found.status();
-  if (found->is_kept && recent_.size() < kMaxRecent) recent_.emplace_back(key_, found->callable);
+  if (found->is_kept && recent_.size() < kMaxRecent)
+    recent_.emplace_back(plan_.key(), found->callable);
   return found->callable;
 }
 

@@ -31,7 +31,7 @@ extern "C" {
 #endif
 
 #define BATON_ENGINE_ABI_MAJOR 1
-#define BATON_ENGINE_ABI_MINOR 0
+#define BATON_ENGINE_ABI_MINOR 1
 
 /* Opaque to the plug-in. */
 typedef struct baton_status baton_status;
@@ -127,6 +127,11 @@ typedef struct baton_run {
   baton_tensor* outputs; /* num_outputs structs, struct_size set by the host, to be filled in */
   int64_t deadline_unix_nanos;   /* INT64_MAX: none */
   const volatile int* cancelled; /* may be NULL; non-zero: nobody waits for the result any more */
+  /* Since 1.1. One run over several signatures of the model: inputs[i] feeds a port of signature
+   * input_signatures[i], outputs[i] is one of output_signatures[i]. NULL: all are of `signature`.
+   */
+  const uint32_t* input_signatures;
+  const uint32_t* output_signatures;
 } baton_run;
 
 typedef enum baton_severity {

@@ -199,6 +199,14 @@ class Description {
   baton_model_description abi_;
 };
 
+// The signatures that inputs[i] and outputs[i] of a run are of.
+inline uint32_t InputSignature(const baton_run& run, uint32_t i) {
+  return run.input_signatures == nullptr ? run.signature : run.input_signatures[i];
+}
+inline uint32_t OutputSignature(const baton_run& run, uint32_t i) {
+  return run.output_signatures == nullptr ? run.signature : run.output_signatures[i];
+}
+
 // Fills `output` with memory of the engine that `owner` keeps alive until the host releases it.
 template <typename Owner>
 void SetOutput(baton_tensor& output, int32_t dtype, const int64_t* dims, uint32_t rank,

@@ -18,6 +18,9 @@
 namespace baton::engine {
 namespace {
 
+// The first minor version of the ABI whose baton_run has signatures by port.
+constexpr uint32_t kSeveralSignaturesMinor = 1;
+
 baton_str ToAbiText(std::string_view text) { return {text.data(), text.size()}; }
 
 std::vector<baton_option> ToAbiOptions(const EngineOptions& options) {
@@ -57,20 +60,39 @@ class PluginInstance final : public Instance {
  private:
   using Indices = absl::InlinedVector<uint32_t, 8>;
 
-  absl::Status Translate(std::span<const uint32_t> ports, const std::vector<uint32_t>& engine_ports,
-                         Indices* out) const;
+  // One side of a run in the engine's numbers. `signatures` stays empty while all ports are of one.
+  struct Side {
+    Indices ports;
+    Indices signatures;
+  };
+  absl::Status Translate(const Signature* signature, std::span<const Signature* const> signatures,
+                         std::span<const uint32_t> ports,
+                         std::vector<uint32_t> EnginePorts::*engine_ports, Side* out) const;
+  const EnginePorts* PortsOf(const Signature* signature) const {
+    const bool known = signature != nullptr && signature->index < description_.engine_ports.size();
+    return known ? &description_.engine_ports[signature->index] : nullptr;
+  }
 
   const baton_engine_api* const api_;
   baton_instance* const instance_;
   const ModelDescription& description_;  // of the model, which outlives its instances
 };
 
-absl::Status PluginInstance::Translate(std::span<const uint32_t> ports,
-                                       const std::vector<uint32_t>& engine_ports,
-                                       Indices* out) const {
-  for (uint32_t port : ports) {
-    if (port >= engine_ports.size()) return Misbehaved(api_, "called with an unknown port");
-    out->push_back(engine_ports[port]);
+absl::Status PluginInstance::Translate(const Signature* signature,
+                                       std::span<const Signature* const> signatures,
+                                       std::span<const uint32_t> ports,
+                                       std::vector<uint32_t> EnginePorts::*engine_ports,
+                                       Side* out) const {
+  if (!signatures.empty() && signatures.size() != ports.size()) {
+    return Misbehaved(api_, "called with a signature for some ports only");
+  }
+  for (size_t i = 0; i < ports.size(); ++i) {
+    const EnginePorts* of = PortsOf(signatures.empty() ? signature : signatures[i]);
+    if (of == nullptr) return Misbehaved(api_, "called with a request of another model");
+    const std::vector<uint32_t>& known = of->*engine_ports;
+    if (ports[i] >= known.size()) return Misbehaved(api_, "called with an unknown port");
+    out->ports.push_back(known[ports[i]]);
+    if (!signatures.empty()) out->signatures.push_back(of->signature);
   }
   return absl::OkStatus();
 }
@@ -78,17 +100,24 @@ absl::Status PluginInstance::Translate(std::span<const uint32_t> ports,
 absl::Status PluginInstance::Execute(const RunRequest& request,
                                      std::vector<tensor::Tensor>* outputs) {
   outputs->clear();
-  if (request.signature == nullptr || request.inputs.size() != request.input_ports.size() ||
-      request.signature->index >= description_.engine_ports.size()) {
+  const EnginePorts* ports = PortsOf(request.signature);
+  if (ports == nullptr || request.inputs.size() != request.input_ports.size()) {
     return Misbehaved(api_, "called with a request of another model");
   }
-  const EnginePorts& ports = description_.engine_ports[request.signature->index];
-  Indices input_ports;
-  Indices output_ports;
-  BATON_RETURN_IF_ERROR(Translate(request.input_ports, ports.inputs, &input_ports));
-  BATON_RETURN_IF_ERROR(Translate(request.output_ports, ports.outputs, &output_ports));
+  if ((!request.input_signatures.empty() || !request.output_signatures.empty()) &&
+      api_->abi_minor < kSeveralSignaturesMinor) {
+    return absl::UnimplementedError(
+        base::StrCat("engine \"", api_->name, "\" was built for engine ABI ", api_->abi_major, ".",
+                     api_->abi_minor, ", which runs one signature at a time"));
+  }
+  Side in;
+  Side out;
+  BATON_RETURN_IF_ERROR(Translate(request.signature, request.input_signatures, request.input_ports,
+                                  &EnginePorts::inputs, &in));
+  BATON_RETURN_IF_ERROR(Translate(request.signature, request.output_signatures,
+                                  request.output_ports, &EnginePorts::outputs, &out));
 
-  auto memory = std::make_shared<RunOutputs>(output_ports.size());
+  auto memory = std::make_shared<RunOutputs>(out.ports.size());
   absl::InlinedVector<baton_tensor, 4> inputs;
   absl::InlinedVector<const baton_tensor*, 4> input_pointers;
   inputs.reserve(request.inputs.size());
@@ -99,25 +128,29 @@ absl::Status PluginInstance::Execute(const RunRequest& request,
   }
   baton_run run = {};
   run.struct_size = sizeof(run);
-  run.signature = ports.signature;
+  run.signature = ports->signature;
   run.num_inputs = static_cast<uint32_t>(inputs.size());
   run.inputs = input_pointers.data();
-  run.input_ports = input_ports.data();
-  run.num_outputs = static_cast<uint32_t>(output_ports.size());
+  run.input_ports = in.ports.data();
+  run.num_outputs = static_cast<uint32_t>(out.ports.size());
   run.threads = request.threads == 0 ? 1 : request.threads;
-  run.output_ports = output_ports.data();
+  run.output_ports = out.ports.data();
   run.outputs = memory->descriptors();
   run.deadline_unix_nanos = absl::ToUnixNanos(request.deadline);  // saturates
   run.cancelled = request.cancelled;
+  run.input_signatures = in.signatures.empty() ? nullptr : in.signatures.data();
+  run.output_signatures = out.signatures.empty() ? nullptr : out.signatures.data();
   BATON_RETURN_IF_ERROR(TakeStatus(api_->execute(instance_, &run)));
 
-  outputs->reserve(output_ports.size());
-  for (size_t i = 0; i < output_ports.size(); ++i) {
+  outputs->reserve(out.ports.size());
+  for (size_t i = 0; i < out.ports.size(); ++i) {
     absl::StatusOr<tensor::Tensor> output = FromAbi(memory->view()[i], memory);
     if (!output.ok()) {
       outputs->clear();
+      const Signature& signature =
+          request.output_signatures.empty() ? *request.signature : *request.output_signatures[i];
       return Misbehaved(api_, base::StrCat("bad tensor for output \"",
-                                           request.signature->outputs[request.output_ports[i]].name,
+                                           signature.outputs[request.output_ports[i]].name,
                                            "\": ", output.status().message()));
     }
     outputs->push_back(*std::move(output));

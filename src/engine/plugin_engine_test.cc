@@ -20,7 +20,7 @@ using tensor::Tensor;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-// A plug-in in this process whose behaviour the test sets. Its one signature numbers ports against
+// A plug-in in this process whose behaviour the test sets. It numbers signatures and ports against
 // the alphabet.
 struct Script {
   std::function<baton_status*(const baton_run&)> execute = [](const baton_run&) { return nullptr; };
@@ -41,15 +41,16 @@ const baton_model_description* Describe(baton_model*) {
   static const baton_port* ports[] = {&b, &a};
   static const baton_signature signature = {
       sizeof(signature), {"s", 1}, {"", 0}, ports, ports, 2, 2};
-  static const baton_signature* signatures[] = {&signature};
-  static const baton_model_description good = {sizeof(good), signatures, 1, 0, 77, {nullptr, 0}};
+  static const baton_signature other = {sizeof(other), {"t", 1}, {"", 0}, ports, ports, 1, 1};
+  static const baton_signature* signatures[] = {&other, &signature};
+  static const baton_model_description good = {sizeof(good), signatures, 2, 0, 77, {nullptr, 0}};
   return script->bad_description ? nullptr : &good;
 }
 
 constexpr baton_engine_api kScripted = {
     .struct_size = sizeof(baton_engine_api),
     .abi_major = 1,
-    .abi_minor = 0,
+    .abi_minor = BATON_ENGINE_ABI_MINOR,
     .name = "scripted",
     .version = "1",
     .create = [](const baton_option* options, size_t count,
@@ -134,6 +135,49 @@ TEST_F(PluginEngineTest, TranslatesTheHostsPortsToThePluginsNumbers) {
   EXPECT_THAT(inputs, ElementsAre(1, 0));
   EXPECT_THAT(outputs, ElementsAre(1));
   EXPECT_EQ(outputs_[0].values<float>()[0], 0.0f);
+}
+
+TEST_F(PluginEngineTest, ARunOverSeveralSignaturesSaysWhichOneEachPortIsOf) {
+  std::vector<uint32_t> inputs, outputs;
+  script_.execute = [&](const baton_run& run) -> baton_status* {
+    EXPECT_EQ(run.signature, 1u);
+    inputs = {run.input_signatures[0], run.input_ports[0]};
+    outputs = {run.output_signatures[0], run.output_ports[0], run.output_signatures[1],
+               run.output_ports[1]};
+    run.outputs[0] = run.outputs[1] = *run.inputs[0];
+    return nullptr;
+  };
+  const Signature* s = model_->signatures().Find("s");
+  const Signature* t = model_->signatures().Find("t");
+  const std::array<Tensor, 1> values = {
+      Tensor::FromValues<float>(DType::kFloat, Shape({1}), std::array<float, 1>{2.0f})};
+  const std::array<uint32_t, 1> input_ports = {0};
+  const std::array<uint32_t, 2> output_ports = {0, 0};
+  const std::array<const Signature*, 1> input_signatures = {t};
+  std::array<const Signature*, 2> output_signatures = {t, s};
+  RunRequest run;
+  run.signature = s;
+  run.inputs = values;
+  run.input_ports = input_ports;
+  run.output_ports = output_ports;
+  run.input_signatures = input_signatures;
+  run.output_signatures = output_signatures;
+  ASSERT_TRUE(instance_->Execute(run, &outputs_).ok());
+  EXPECT_THAT(inputs, ElementsAre(0, 0));
+  EXPECT_THAT(outputs, ElementsAre(0, 0, 1, 1));
+
+  script_.execute = [](const baton_run&) -> baton_status* {
+    ADD_FAILURE();
+    return nullptr;
+  };
+  const std::array<uint32_t, 2> beyond = {1, 0};  // the other signature has one port
+  run.output_ports = beyond;
+  EXPECT_EQ(instance_->Execute(run, &outputs_).code(), absl::StatusCode::kInternal);
+  run.output_ports = output_ports;
+  output_signatures[1] = nullptr;
+  EXPECT_EQ(instance_->Execute(run, &outputs_).code(), absl::StatusCode::kInternal);
+  run.output_signatures = input_signatures;  // one for two ports
+  EXPECT_EQ(instance_->Execute(run, &outputs_).code(), absl::StatusCode::kInternal);
 }
 
 TEST_F(PluginEngineTest, ErrorsOfTheEnginePassUnchanged) {

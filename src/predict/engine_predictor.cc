@@ -42,6 +42,8 @@ absl::StatusOr<PredictResponse> EnginePredictor::Run(const PredictCall& call) {
       .input_ports = call.request.input_ports,
       .inputs = call.request.inputs,
       .output_ports = call.request.output_ports,
+      .input_signatures = call.request.input_signatures,
+      .output_signatures = call.request.output_signatures,
       .deadline = context.deadline,
       .threads = options_.threads_per_run,
       .cancelled = context.cancellation != nullptr ? context.cancellation->flag() : nullptr,

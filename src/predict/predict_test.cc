@@ -256,6 +256,19 @@ TEST_F(EnginePredictorTest, HandsTheRequestToTheEngineAndTheOutputsBack) {
   EXPECT_EQ(seen_deadline, context.deadline);
 }
 
+TEST_F(EnginePredictorTest, HandsTheSignatureOfEveryPortToTheEngine) {
+  ScriptedModel model([&](const engine::RunRequest& run, std::vector<tensor::Tensor>* outputs) {
+    EXPECT_EQ(run.input_signatures.size(), 1u);
+    EXPECT_EQ(run.output_signatures.size(), 1u);
+    EXPECT_EQ(run.input_signatures[0], run.signature);
+    return ScriptedModel::Echo(run, outputs);
+  });
+  PredictRequest request = model.NewRequest();
+  request.input_signatures = request.output_signatures = {request.signature};
+  EXPECT_TRUE(Predict(model, {}, std::move(request)).ok());
+  EXPECT_EQ(model.runs, 1);
+}
+
 TEST_F(EnginePredictorTest, PassesTheEnginesErrorOnUnchanged) {
   ScriptedModel model([](const auto&, auto*) {
     return absl::InvalidArgumentError("Matrix size-incompatible\n\t [[{{node y}}]]");

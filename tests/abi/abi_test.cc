@@ -44,6 +44,8 @@ static_assert(offsetof(baton_run, num_outputs) == 32 && offsetof(baton_run, thre
 static_assert(offsetof(baton_run, output_ports) == 40 && offsetof(baton_run, outputs) == 48);
 static_assert(offsetof(baton_run, deadline_unix_nanos) == 56 &&
               offsetof(baton_run, cancelled) == 64);
+static_assert(offsetof(baton_run, input_signatures) == 72 &&
+              offsetof(baton_run, output_signatures) == 80);
 static_assert(offsetof(baton_host_api, abi_major) == 8 &&
               offsetof(baton_host_api, status_new) == 16);
 static_assert(offsetof(baton_host_api, log) == 40);
@@ -122,6 +124,12 @@ TEST(AbiTest, APluginOfVersionOneStillRuns) {
   std::vector<tensor::Tensor> outputs;
   ASSERT_TRUE((*instance)->Execute(run, &outputs).ok());
   EXPECT_EQ(outputs[0].values<float>()[0], 7.0f);
+
+  const std::array<const Signature*, 1> signatures = {run.signature};
+  run.output_signatures = signatures;
+  EXPECT_EQ((*instance)->Execute(run, &outputs),
+            absl::UnimplementedError("engine \"v1\" was built for engine ABI 1.0, which runs one "
+                                     "signature at a time"));
 }
 
 TEST(AbiTest, RefusalsNameTheFileAndBothVersions) {
@@ -131,9 +139,9 @@ TEST(AbiTest, RefusalsNameTheFileAndBothVersions) {
   };
   const Case cases[] = {
       {"bad_plugin_1", "does not export baton_engine_entry"},
-      {"bad_plugin_2", "refuses this host, which has engine ABI 1.0"},
-      {"bad_plugin_3", "was built for engine ABI 2.0, this host has 1.0"},
-      {"bad_plugin_4", "was built for engine ABI 1.7, this host has 1.0"},
+      {"bad_plugin_2", "refuses this host, which has engine ABI 1.1"},
+      {"bad_plugin_3", "was built for engine ABI 2.1, this host has 1.1"},
+      {"bad_plugin_4", "was built for engine ABI 1.8, this host has 1.1"},
       {"bad_plugin_5", "has a table of 40 bytes"},
       {"bad_plugin_6", "leaves functions of its table empty"},
       {"bad_plugin_7", "has no proper name or version"},
