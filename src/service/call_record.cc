@@ -1,7 +1,5 @@
 #include "service/call_record.h"
 
-#include "absl/time/clock.h"
-
 namespace baton::service {
 
 predict::CallContext CallRecord::context() const {
@@ -29,7 +27,9 @@ bool CallRecord::Finish(absl::StatusCode code) {
                     .method = options_.method,
                     .entrypoint = options_.entrypoint,
                     .code = is_late ? absl::StatusCode::kDeadlineExceeded : code,
-                    .latency = now - options_.arrival});
+                    .latency = now - options_.arrival,
+                    .requested_model = requested_model_,
+                    .run_latency = run_latency_});
   return true;
 }
 

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "absl/status/status.h"
+#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "predict/call.h"
 #include "service/request_metrics.h"
@@ -34,8 +35,14 @@ class CallRecord {
   // For the predictor stack; `may_run_inline` is set, as a call starts on its loop thread.
   predict::CallContext context() const;
 
+  // The model's name as the client said it.
+  void SetRequestedModel(std::string_view name) { requested_model_ = name; }
   // What the sample is labelled with; the version's name once it is known.
   void SetServable(std::string_view model, int64_t version, std::string_view signature);
+
+  // Around the model's run, its queue included. EndRun on the thread that then calls Finish.
+  void BeginRun() { run_begin_ = absl::Now(); }
+  void EndRun() { run_latency_ = absl::Now() - run_begin_; }
 
   bool is_finished() const { return is_finished_; }
   // Records the sample. False: the call was finished before.
@@ -49,6 +56,9 @@ class CallRecord {
   std::string model_;
   int64_t version_ = 0;
   std::string signature_;
+  std::string requested_model_;
+  absl::Time run_begin_;
+  absl::Duration run_latency_ = absl::InfiniteDuration();
   std::atomic<bool> is_finished_{false};
 };
 

@@ -76,11 +76,28 @@ metrics::Labels LabelsOf(const RequestMetrics::Sample& sample) {
           {"entrypoint", sample.entrypoint == Entrypoint::kGrpc ? "grpc" : "rest"}};
 }
 
+// TensorFlow Serving's name of the method, the same for both doors; empty where it has none.
+std::string_view ServingApi(std::string_view method) {
+  if (method == "Predict" || method == "predict") return "Predict";
+  if (method == "Classify" || method == "classify") return "Classify";
+  if (method == "Regress" || method == "regress") return "Regress";
+  return "";
+}
+
+// It counts every REST request, but of gRPC's only the three.
+bool IsCountedThere(const RequestMetrics::Sample& sample) {
+  return sample.entrypoint == Entrypoint::kRest || !ServingApi(sample.method).empty();
+}
+
 }  // namespace
 
 struct RequestMetrics::Cells {
   std::shared_ptr<metrics::Counter> count;
   std::shared_ptr<metrics::Histogram> duration;
+  // TensorFlow Serving's; null where it does not count.
+  metrics::Counter* serving_count = nullptr;
+  metrics::Histogram* serving_latency = nullptr;
+  metrics::Histogram* serving_runtime = nullptr;
 };
 
 struct RequestMetrics::ThreadCache {
@@ -88,14 +105,15 @@ struct RequestMetrics::ThreadCache {
   std::unordered_map<Owned, Cells, IdentityHash, IdentityEqual> cells;
 };
 
-RequestMetrics::RequestMetrics(metrics::Registry* registry)
-    : registry_(registry), epoch_(NextEpoch()) {}
+RequestMetrics::RequestMetrics(metrics::Registry* registry, metrics::ServingMetrics* serving)
+    : registry_(registry), serving_(serving), epoch_(NextEpoch()) {}
 
 void RequestMetrics::Record(const Sample& given) {
   Sample sample = given;
   if (sample.model.empty()) {
     sample.version = 0;
     sample.signature = {};
+    CountUnserved(sample);
   }
   thread_local ThreadCache cache;
   const uint64_t epoch = epoch_.load(std::memory_order_acquire);
@@ -113,6 +131,24 @@ void RequestMetrics::Record(const Sample& given) {
   }
   at->second.count->Add();
   at->second.duration->Observe(absl::ToDoubleSeconds(sample.latency));
+  const Cells& cells = at->second;
+  if (cells.serving_count != nullptr) cells.serving_count->Add();
+  if (cells.serving_latency != nullptr) {
+    cells.serving_latency->Observe(absl::ToDoubleMicroseconds(sample.latency));
+  }
+  if (cells.serving_runtime != nullptr && sample.run_latency != absl::InfiniteDuration()) {
+    cells.serving_runtime->Observe(absl::ToDoubleMicroseconds(sample.run_latency));
+  }
+}
+
+// The name is the client's: not for the cache.
+void RequestMetrics::CountUnserved(const Sample& sample) {
+  if (serving_ == nullptr || !IsCountedThere(sample)) return;
+  serving_->RequestCount(sample.requested_model, base::CodeName(sample.code)).Add();
+  if (sample.code != absl::StatusCode::kOk) return;  // OPTIONS is a success without a model
+  const bool grpc = sample.entrypoint == Entrypoint::kGrpc;
+  serving_->RequestLatency(sample.requested_model, "", grpc ? "GRPC" : "REST")
+      .Observe(absl::ToDoubleMicroseconds(sample.latency));
 }
 
 RequestMetrics::Cells RequestMetrics::FindCells(const Sample& sample) {
@@ -126,10 +162,21 @@ RequestMetrics::Cells RequestMetrics::FindCells(const Sample& sample) {
     series.emplace(kCount, count_labels);
     series.emplace(kDuration, duration_labels);
   }
-  return {
-      registry_->ShareCounter(kCount, kCountHelp, count_labels),
-      registry_->ShareHistogram(kDuration, kDurationHelp, duration_labels, DurationBounds()),
+  Cells cells = {
+      .count = registry_->ShareCounter(kCount, kCountHelp, count_labels),
+      .duration =
+          registry_->ShareHistogram(kDuration, kDurationHelp, duration_labels, DurationBounds()),
   };
+  if (serving_ == nullptr || sample.model.empty() || !IsCountedThere(sample)) return cells;
+  const bool grpc = sample.entrypoint == Entrypoint::kGrpc;
+  const std::string_view api = ServingApi(sample.method);
+  cells.serving_count = &serving_->RequestCount(sample.model, base::CodeName(sample.code));
+  if (sample.code == absl::StatusCode::kOk) {
+    const std::string_view shown = grpc ? api : api.empty() ? api : sample.method;
+    cells.serving_latency = &serving_->RequestLatency(sample.model, shown, grpc ? "GRPC" : "REST");
+    if (!api.empty()) cells.serving_runtime = &serving_->RuntimeLatency(sample.model, api);
+  }
+  return cells;
 }
 
 void RequestMetrics::Forget(std::string_view model, int64_t version) {

@@ -214,6 +214,66 @@ TEST_F(RequestMetricsTest, ForgetsAVersionAndCountsAnewWhenItComesBack) {
                                 "entrypoint=\"grpc\",code=\"OK\"} 1\n"));
 }
 
+// Contract §8.3: which requests TensorFlow Serving's metrics count, and under which labels.
+TEST(ServingRequestMetricsTest, CountsByTensorFlowServingsRules) {
+  using Sample = RequestMetrics::Sample;
+  const auto ok = absl::StatusCode::kOk;
+  const auto micros = absl::Microseconds(5);
+  const struct {
+    Sample sample;
+    const char* count;    // the line of request_count, or none
+    const char* latency;  // of request_latency
+    const char* runtime;  // of runtime_latency
+  } cases[] = {
+      {{.model = "m", .method = "Predict", .code = ok, .run_latency = micros},
+       "{model_name=\"m\",status=\"OK\"}",
+       "{model_name=\"m\",API=\"Predict\",entrypoint=\"GRPC\"}",
+       "{model_name=\"m\",API=\"Predict\",runtime=\"TF1\"}"},
+      {{.model = "m", .method = "classify", .entrypoint = Entrypoint::kRest, .run_latency = micros},
+       "{model_name=\"m\",status=\"OK\"}",
+       "{model_name=\"m\",API=\"classify\",entrypoint=\"REST\"}",
+       "{model_name=\"m\",API=\"Classify\",runtime=\"TF1\"}"},
+      {{.model = "m", .method = "status", .entrypoint = Entrypoint::kRest},
+       "{model_name=\"m\",status=\"OK\"}",
+       "{model_name=\"m\",API=\"\",entrypoint=\"REST\"}",
+       nullptr},
+      {{.method = "other", .entrypoint = Entrypoint::kRest, .requested_model = "x"},
+       "{model_name=\"x\",status=\"OK\"}",
+       "{model_name=\"x\",API=\"\",entrypoint=\"REST\"}",
+       nullptr},
+      {{.model = "m",
+        .method = "Regress",
+        .code = absl::StatusCode::kInvalidArgument,
+        .run_latency = micros},
+       "{model_name=\"m\",status=\"INVALID_ARGUMENT\"}",
+       nullptr,
+       nullptr},
+      {{.method = "Predict", .code = absl::StatusCode::kNotFound, .requested_model = "nosuch"},
+       "{model_name=\"nosuch\",status=\"NOT_FOUND\"}",
+       nullptr,
+       nullptr},
+      {{.model = "m", .method = "MultiInference"}, nullptr, nullptr, nullptr},
+      {{.model = "m", .method = "GetModelMetadata"}, nullptr, nullptr, nullptr},
+      {{.model = "m", .method = "GetModelStatus"}, nullptr, nullptr, nullptr},
+  };
+  for (const auto& c : cases) {
+    SCOPED_TRACE(c.sample.method);
+    metrics::Registry registry;
+    metrics::ServingMetrics serving;
+    RequestMetrics metrics(&registry, &serving);
+    metrics.Record(c.sample);
+    metrics.Record(c.sample);
+    const std::string page = serving.Text("");
+    const auto expect = [&page](const char* labels, const std::string& name) {
+      const std::string line = name + (labels == nullptr ? "{" : labels);
+      EXPECT_THAT(page, labels == nullptr ? ::testing::Matcher<std::string>(Not(HasSubstr(line)))
+                                          : HasSubstr(line + " 2\n"));
+    };
+    expect(c.count, ":tensorflow:serving:request_count");
+    expect(c.latency, ":tensorflow:serving:request_latency_count");
+    expect(c.runtime, ":tensorflow:serving:runtime_latency_count");
+  }
+}
 TEST_F(RequestMetricsTest, TwoOfThemOnOneThreadDoNotMixTheirCells) {
   metrics::Registry other_registry;
   RequestMetrics other(&other_registry);
