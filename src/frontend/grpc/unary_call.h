@@ -29,6 +29,10 @@ class UnaryCall {
 
   const base::Buffer& message() const { return message_; }
   predict::CallContext context() const { return record_.context(); }
+  // For metrics, as CallRecord says.
+  void SetRequestedModel(std::string_view name) { record_.SetRequestedModel(name); }
+  void BeginRun() { record_.BeginRun(); }
+  void EndRun() { record_.EndRun(); }
   void SetServable(std::string_view model, int64_t version, std::string_view signature) {
     record_.SetServable(model, version, signature);
   }

@@ -32,6 +32,10 @@ class RestCall {
 
   const net::Request& request() const { return pending_->request(); }
   predict::CallContext context() const { return record_.context(); }
+  // For metrics, as CallRecord says.
+  void SetRequestedModel(std::string_view name) { record_.SetRequestedModel(name); }
+  void BeginRun() { record_.BeginRun(); }
+  void EndRun() { record_.EndRun(); }
   void SetServable(std::string_view model, int64_t version, std::string_view signature) {
     record_.SetServable(model, version, signature);
   }

@@ -139,8 +139,22 @@ RestHandler::RestHandler(Options options, const service::InferenceService* infer
       health_(health),
       metrics_(metrics) {}
 
+bool RestHandler::AnswerMonitoring(std::string_view target,
+                                   const net::ExchangePtr& exchange) const {
+  const std::string_view path = target.substr(0, target.find_first_of("?#"));
+  if (options_.monitoring_path.empty() || path != options_.monitoring_path) return false;
+  if (target == path) {
+    exchange->Respond(PlainText(200, options_.monitoring_page()));
+  } else {
+    exchange->Respond(PlainText(
+        400, base::StrCat("Unexpected path: ", target, ". Should be ", options_.monitoring_path)));
+  }
+  return true;
+}
+
 void RestHandler::OnRequest(net::ExchangePtr exchange) {
   const net::Request& request = exchange->request();
+  if (AnswerMonitoring(request.target, exchange)) return;
   RestPath path = ParseRestPath(request.method, request.target);
   if (path.kind == RestPath::Kind::kNotRest) {
     const std::string_view target = request.target;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -24,6 +25,9 @@ class RestHandler final : public net::RequestHandler {
     bool cors = false;
     bool gzip_replies = false;  // for clients that accept it
     uint64_t max_body_bytes = uint64_t{1} << 31;
+    // Where TensorFlow Serving's metrics page is (contract §8.1), and its text; empty: nowhere.
+    std::string monitoring_path = {};
+    std::function<std::string()> monitoring_page = {};
   };
 
   // Everything is borrowed and outlives the handler.
@@ -36,6 +40,9 @@ class RestHandler final : public net::RequestHandler {
   void OnBodyTooLarge(net::ExchangePtr exchange, uint64_t limit) override;
 
  private:
+  // Whether the target is the monitoring page's, whatever the method; then it was answered.
+  bool AnswerMonitoring(std::string_view target, const net::ExchangePtr& exchange) const;
+
   const Options options_;
   const service::InferenceService* const inference_;
   const service::ModelService* const models_;
