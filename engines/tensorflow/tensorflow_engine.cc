@@ -7,9 +7,11 @@
 
 #include "absl/log/globals.h"
 #include "baton/engine_sdk.h"
+#include "metrics_page.h"
 #include "saved_model_files.h"
 #include "tensorflow/c/c_api.h"
 #include "tensorflow_model.h"
+#include "tracer.h"
 
 namespace baton::tf_engine {
 namespace {
@@ -58,6 +60,20 @@ class TensorflowEngine final : public sdk::Engine {
                                                 const sdk::Options& options) override {
     return TensorflowModel::Load(path, ParseTags(options.Find("saved_model_tags").value_or("")));
   }
+
+  sdk::Result<std::string> Query(std::string_view what, const sdk::Options& options) override {
+    if (what == "metrics") return RuntimeMetricsPage();
+    if (what == "profile_start") {
+      sdk::Status status = tracer_.Start(options.Find("options").value_or(""));
+      if (!status.ok()) return status;
+      return std::string();
+    }
+    if (what == "profile_collect") return tracer_.Collect();
+    return Engine::Query(what, options);
+  }
+
+ private:
+  Tracer tracer_;
 };
 
 }  // namespace

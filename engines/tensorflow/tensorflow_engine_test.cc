@@ -21,6 +21,7 @@ using tensor::Shape;
 using tensor::Tensor;
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::Not;
 using testing::StartsWith;
 
 std::string Observed(const std::string& name) {
@@ -381,6 +382,49 @@ TEST(TensorflowEngineTest, ErrorsOfALoadHaveTheTextsOfTensorFlowServing) {
             absl::UnimplementedError("Session Bundle is deprecated and removed."));
   EXPECT_FALSE(LoadError(Made("short_variables")).ok());
   EXPECT_FALSE(Load(Made("no_variables")).Run("", {{"x", Floats({1})}}).ok());
+}
+
+TEST(TensorflowEngineTest, PrintsTheRuntimesMetricsInTheFormOfTensorFlowServing) {
+  const std::string path = Observed("half_plus_two/123");
+  TestModel model = Load(path);
+  ASSERT_TRUE(model.Run("", {{"x", Floats({1})}}).ok());
+  const absl::StatusOr<std::string> page = Tensorflow().Query("metrics", {});
+  ASSERT_TRUE(page.ok()) << page.status();
+  const std::string stage =
+      ":tensorflow:cc:saved_model:load_latency_by_stage_bucket{model_path=\"" + path +
+      "\",stage=\"restore_graph\",le=";
+  for (const std::string& line : {
+           std::string("# TYPE :tensorflow:core:graph_runs counter"),
+           std::string("# TYPE :tensorflow:core:session_created gauge"),
+           std::string(":tensorflow:core:session_created{} 0"),
+           ":tensorflow:cc:saved_model:load_attempt_count{model_path=\"" + path +
+               "\",status=\"success\"} ",
+           std::string("# TYPE :tensorflow:cc:saved_model:load_latency_by_stage histogram"),
+           stage + "\"32.4\"} ",
+           stage + "\"1.27482e+06\"} ",
+           stage + "\"+Inf\"} ",
+       }) {
+    EXPECT_THAT(*page, HasSubstr("\n" + line));
+  }
+  EXPECT_THAT(*page, Not(HasSubstr("# HELP")));
+  EXPECT_EQ(page->back(), '\n');
+}
+
+TEST(TensorflowEngineTest, TracesWhatRunsBetweenStartAndCollection) {
+  TestModel model = Load(Observed("half_plus_two/123"));
+  EXPECT_EQ(Tensorflow().Query("profile_collect", {}).status(),
+            absl::FailedPreconditionError("no trace was started"));
+  EXPECT_EQ(Tensorflow().Query("profile_start", {{"options", "\xff"}}).status(),
+            absl::InvalidArgumentError("malformed ProfileOptions"));
+  ASSERT_TRUE(Tensorflow().Query("profile_start", {}).ok());
+  EXPECT_EQ(Tensorflow().Query("profile_start", {}).status(),
+            absl::InternalError("Another profiling session active."));
+  ASSERT_TRUE(model.Run("", {{"x", Floats({1})}}).ok());
+  const absl::StatusOr<std::string> trace = Tensorflow().Query("profile_collect", {});
+  ASSERT_TRUE(trace.ok()) << trace.status();
+  EXPECT_THAT(*trace, HasSubstr("/host:CPU"));
+  EXPECT_THAT(*trace, HasSubstr("SessionRun"));
+  EXPECT_EQ(Tensorflow().Query("weather", {}).status().code(), absl::StatusCode::kUnimplemented);
 }
 
 TEST(TensorflowEngineTest, ARunThatNobodyWaitsForIsNotStarted) {

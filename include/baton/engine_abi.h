@@ -174,6 +174,12 @@ typedef struct baton_engine_api {
   /* Every instance is freed before; outputs may still be unreleased. */
   void (*unload)(baton_model* model);
   void (*destroy)(baton_engine* engine);
+  /* Since 1.1, may be NULL. Questions beside the path of requests, by name (docs/engine_abi.md):
+   * answers by calling give(context, ...) on this thread, pieces in order. UNIMPLEMENTED for a name
+   * the engine does not know. */
+  baton_status* (*query)(baton_engine* engine, baton_str what, const baton_option* options,
+                         size_t num_options, void* context,
+                         void (*give)(void* context, const char* bytes, size_t size));
 } baton_engine_api;
 
 /* The one exported symbol. Returns NULL when `host` is too old for the plug-in. Both tables live as

@@ -270,6 +270,11 @@ class Engine {
   virtual ProbeAnswer Probe(const std::string& path) = 0;
   virtual Result<uint64_t> Estimate(const std::string& path) = 0;
   virtual Result<std::unique_ptr<Model>> Load(const std::string& path, const Options& options) = 0;
+  // A question beside the path of requests; docs/engine_abi.md lists the names.
+  virtual Result<std::string> Query(std::string_view what, const Options& options) {
+    return Status(Code::kUnimplemented,
+                  "the engine has no answer to \"" + std::string(what) + "\"");
+  }
 };
 
 // The C functions behind the table.
@@ -324,6 +329,16 @@ struct Table {
   }
   static void Unload(baton_model* model) { delete reinterpret_cast<Model*>(model); }
   static void Destroy(baton_engine* engine) { delete reinterpret_cast<Engine*>(engine); }
+  static baton_status* Query(baton_engine* engine, baton_str what, const baton_option* options,
+                             size_t count, void* context,
+                             void (*give)(void*, const char*, size_t)) {
+    return Guard([&] {
+      Result<std::string> answer =
+          reinterpret_cast<Engine*>(engine)->Query(View(what), Options(options, count));
+      if (answer.ok()) give(context, answer->data(), answer->size());
+      return answer.status();
+    });
+  }
 
   // The host compares the versions: its refusal can name both.
   static const baton_engine_api* Entry(const baton_host_api* api, const char* name,
@@ -343,7 +358,8 @@ struct Table {
                                            Execute,
                                            InstanceFree,
                                            Unload,
-                                           Destroy};
+                                           Destroy,
+                                           Query};
     return &table;
   }
 };

@@ -80,6 +80,9 @@ class Engine {
   virtual absl::StatusOr<uint64_t> EstimateMemory(const std::string& path) = 0;
   virtual absl::StatusOr<std::unique_ptr<Model>> Load(const std::string& path,
                                                       const EngineOptions& options) = 0;
+  // A question beside the path of requests, by name: "metrics" and others of docs/engine_abi.md.
+  // kUnimplemented for a name the engine does not know.
+  virtual absl::StatusOr<std::string> Query(std::string_view what, const EngineOptions& options);
 };
 
 }  // namespace baton::engine

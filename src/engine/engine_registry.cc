@@ -64,7 +64,28 @@ void EngineRegistry::Add(std::unique_ptr<Engine> engine) {
   std::string name(engine->name());
   base::MutexLock lock(mutex_);
   Entry& entry = entries_[std::move(name)];
-  if (entry.engine == nullptr) entry.engine = std::move(engine);
+  if (entry.engine != nullptr) return;
+  entry.engine = std::move(engine);
+  Publish(entry.engine.get());
+}
+
+void EngineRegistry::Publish(Engine* engine) {
+  base::MutexLock lock(loaded_mutex_);
+  loaded_.push_back(engine);
+}
+
+std::vector<Engine*> EngineRegistry::Loaded() const {
+  base::MutexLock lock(loaded_mutex_);
+  return loaded_;
+}
+
+std::string EngineRegistry::MetricsPage() const {
+  std::string page;
+  for (Engine* engine : Loaded()) {
+    absl::StatusOr<std::string> part = engine->Query("metrics", {});
+    if (part.ok()) page += *part;
+  }
+  return page;
 }
 
 std::vector<std::string> EngineRegistry::Names() const {
@@ -96,6 +117,7 @@ absl::StatusOr<Engine*> EngineRegistry::GetLocked(const std::string& name) {
   BATON_ASSIGN_OR_RETURN(entry.engine, NewPluginEngine(api, options == options_.engine_options.end()
                                                                 ? EngineOptions()
                                                                 : options->second));
+  Publish(entry.engine.get());
   base::LogInfo(
       base::StrCat("engine ", name, " ", entry.engine->version(), " loaded from ", entry.file));
   return entry.engine.get();

@@ -40,6 +40,13 @@ class EngineRegistry {
 
   absl::StatusOr<Engine*> Get(std::string_view name);
 
+  // Those that are in use, in the order in which they came; never loads one and never waits for
+  // one that is being loaded.
+  std::vector<Engine*> Loaded() const;
+  // What the engines in use say of themselves in TensorFlow Serving's form (contract 8.2), for
+  // ServingMetrics::Text.
+  std::string MetricsPage() const;
+
   // The engine for a version directory: the first in name order whose probe says yes; then the
   // default engine, whatever its probe says, since its load error is the one clients know; then the
   // first that says maybe.
@@ -55,8 +62,12 @@ class EngineRegistry {
 
   const EngineRegistryOptions options_;
   std::string directory_;
+  void Publish(Engine* engine);
+
   mutable base::Mutex mutex_;
   std::map<std::string, Entry, std::less<>> entries_ ABSL_GUARDED_BY(mutex_);
+  mutable base::Mutex loaded_mutex_;  // may be taken while mutex_ is held
+  std::vector<Engine*> loaded_ ABSL_GUARDED_BY(loaded_mutex_);
 };
 
 // <folder of the executable>/../lib/baton/engines, or else the first of engines/ beside the

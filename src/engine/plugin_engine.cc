@@ -3,6 +3,8 @@
 #include <malloc.h>
 
 #include <atomic>
+#include <cstddef>
+#include <exception>
 #include <string>
 #include <utility>
 #include <vector>
@@ -185,6 +187,27 @@ class PluginModel final : public Model {
   const ModelDescription description_;
 };
 
+// What a query is answered with, piece by piece.
+struct Answer {
+  std::string bytes;
+  bool out_of_memory = false;
+
+  static void Give(void* context, const char* bytes, size_t size) {
+    auto* answer = static_cast<Answer*>(context);
+    if (bytes == nullptr || size == 0) return;
+    try {
+      answer->bytes.append(bytes, size);
+    } catch (const std::exception&) {
+      answer->out_of_memory = true;  // a C caller cannot catch it
+    }
+  }
+};
+
+bool HasQuery(const baton_engine_api* api) {
+  return api->struct_size >= offsetof(baton_engine_api, query) + sizeof(api->query) &&
+         api->query != nullptr;
+}
+
 class PluginEngine final : public Engine {
  public:
   PluginEngine(const baton_engine_api* api, baton_engine* engine) : api_(api), engine_(engine) {}
@@ -228,12 +251,27 @@ class PluginEngine final : public Engine {
     return std::make_unique<PluginModel>(api_, model, *std::move(description));
   }
 
+  absl::StatusOr<std::string> Query(std::string_view what, const EngineOptions& options) override {
+    if (!HasQuery(api_)) return Engine::Query(what, options);
+    const std::vector<baton_option> abi_options = ToAbiOptions(options);
+    Answer answer;
+    BATON_RETURN_IF_ERROR(TakeStatus(api_->query(engine_, ToAbiText(what), abi_options.data(),
+                                                 abi_options.size(), &answer, Answer::Give)));
+    if (answer.out_of_memory) return absl::ResourceExhaustedError("out of memory");
+    return std::move(answer.bytes);
+  }
+
  private:
   const baton_engine_api* const api_;
   baton_engine* const engine_;
 };
 
 }  // namespace
+
+absl::StatusOr<std::string> Engine::Query(std::string_view what, const EngineOptions& options) {
+  return absl::UnimplementedError(
+      base::StrCat("engine \"", name(), "\" has no answer to \"", what, "\""));
+}
 
 absl::StatusOr<std::unique_ptr<Engine>> NewPluginEngine(const baton_engine_api* api,
                                                         const EngineOptions& options) {

@@ -1,6 +1,7 @@
 #include "engine/plugin_engine.h"
 
 #include <array>
+#include <cstddef>
 #include <functional>
 #include <limits>
 #include <string>
@@ -87,6 +88,14 @@ constexpr baton_engine_api kScripted = {
     .instance_free = [](baton_instance*) { ++script->freed; },
     .unload = [](baton_model*) { ++script->unloaded; },
     .destroy = [](baton_engine*) {},
+    .query = [](baton_engine*, baton_str what, const baton_option* options, size_t count,
+                void* context, void (*give)(void*, const char*, size_t)) -> baton_status* {
+      if (count == 0) return HostApi()->status_new(12, "what?", 5);
+      give(context, what.data, what.size);
+      give(context, nullptr, 7);
+      give(context, options[0].value.data, options[0].value.size);
+      return nullptr;
+    },
 };
 
 class PluginEngineTest : public testing::Test {
@@ -280,6 +289,22 @@ TEST_F(PluginEngineTest, OptionsProbeAndEstimatePassThrough) {
   EXPECT_EQ(reason, "half");
   EXPECT_EQ(*engine_->EstimateMemory("p"), 12u);
   EXPECT_EQ(model_->memory_bytes(), 77u);
+}
+
+TEST_F(PluginEngineTest, AQueryIsAnsweredWithThePiecesThatThePluginGives) {
+  EXPECT_EQ(*engine_->Query("time ", {{"zone", "UTC"}}), "time UTC");
+  EXPECT_EQ(engine_->Query("time", {}).status(), absl::UnimplementedError("what?"));
+}
+
+TEST_F(PluginEngineTest, APluginWithoutQueriesAnswersNone) {
+  const absl::Status none =
+      absl::UnimplementedError("engine \"scripted\" has no answer to \"metrics\"");
+  baton_engine_api without = kScripted;
+  without.query = nullptr;
+  EXPECT_EQ((*NewPluginEngine(&without, {}))->Query("metrics", {}).status(), none);
+  baton_engine_api old = kScripted;
+  old.struct_size = offsetof(baton_engine_api, query);
+  EXPECT_EQ((*NewPluginEngine(&old, {}))->Query("metrics", {}).status(), none);
 }
 
 }  // namespace

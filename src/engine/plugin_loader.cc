@@ -3,6 +3,7 @@
 #include <dlfcn.h>
 #include <unistd.h>
 
+#include <cstddef>
 #include <cstring>
 #include <string_view>
 
@@ -14,6 +15,8 @@ namespace baton::engine {
 namespace {
 
 constexpr size_t kMaxName = 64;
+// The table of version 1.0; what was appended later is optional.
+constexpr size_t kLeastTable = offsetof(baton_engine_api, destroy) + sizeof(void*);
 
 absl::Status Refuse(const std::string& file, std::string_view why) {
   return absl::FailedPreconditionError(base::StrCat("engine plug-in ", file, " ", why));
@@ -45,7 +48,7 @@ absl::Status CheckEngineTable(const baton_engine_api* api, const std::string& fi
                                      api->abi_minor, ", this host has ", BATON_ENGINE_ABI_MAJOR,
                                      ".", BATON_ENGINE_ABI_MINOR));
   }
-  if (api->struct_size < sizeof(baton_engine_api)) {
+  if (api->struct_size < kLeastTable) {
     return Refuse(file, base::StrCat("has a table of ", api->struct_size, " bytes"));
   }
   if (!IsName(api->name) || !IsName(api->version))

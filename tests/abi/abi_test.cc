@@ -52,7 +52,8 @@ static_assert(offsetof(baton_host_api, log) == 40);
 static_assert(offsetof(baton_engine_api, abi_minor) == 12 &&
               offsetof(baton_engine_api, name) == 16);
 static_assert(offsetof(baton_engine_api, create) == 32 &&
-              offsetof(baton_engine_api, destroy) == 104);
+              offsetof(baton_engine_api, destroy) == 104 &&
+              offsetof(baton_engine_api, query) == 112);
 
 // Functions only: the versions and names before them are no pointers to call.
 constexpr size_t kEngineFunctions =
@@ -112,6 +113,7 @@ TEST(AbiTest, APluginOfVersionOneStillRuns) {
   auto engine = NewPluginEngine(*api, {});
   ASSERT_TRUE(engine.ok());
   EXPECT_EQ((*engine)->Load("", {}).status(), absl::NotFoundError("no path"));
+  EXPECT_EQ((*engine)->Query("metrics", {}).status().code(), absl::StatusCode::kUnimplemented);
   auto model = (*engine)->Load("p", {});
   ASSERT_TRUE(model.ok()) << model.status();
   EXPECT_EQ((*model)->max_instances(), 1u);
