@@ -9,20 +9,24 @@
 
 namespace baton::server {
 
-ServableLoader::ServableLoader(const Options& options, engine::EngineRegistry* engines,
+ServableLoader::ServableLoader(const Options& options, const LoadSettings& settings,
+                               engine::EngineRegistry* engines,
                                scheduling::LaneScheduler* scheduler)
-    : options_(options), engines_(engines), scheduler_(scheduler) {}
+    : options_(options), settings_(settings), engines_(engines), scheduler_(scheduler) {}
 
 absl::StatusOr<std::unique_ptr<lifecycle::Servable>> ServableLoader::Load(
     const lifecycle::ServableId& id, const std::string& path) {
+  if (settings_.refuses_loads) {
+    return absl::UnimplementedError("Saved model config functionality is not implemented.");
+  }
   BATON_ASSIGN_OR_RETURN(engine::Engine * engine, engines_->ForPath(path));
   BATON_ASSIGN_OR_RETURN(std::unique_ptr<engine::Model> model,
-                         engine->Load(path, {{"saved_model_tags", options_.saved_model_tags}}));
+                         engine->Load(path, settings_.engine));
   base::LogInfo(base::StrCat("Loaded ", id.DebugString(), " with the ", engine->name(), " engine, ",
                              model->memory_bytes() >> 20, " MiB"),
                 {{"model", id.name}, {"engine", engine->name()}});
   BATON_ASSIGN_OR_RETURN(std::unique_ptr<predict::Predictor> predictor,
-                         MakePredictorStack(options_, id, model.get(), scheduler_));
+                         MakePredictorStack(options_, settings_, id, model.get(), scheduler_));
   return std::make_unique<lifecycle::Servable>(id, std::move(model), std::move(predictor));
 }
 

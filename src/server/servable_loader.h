@@ -6,6 +6,7 @@
 #include "engine/engine_registry.h"
 #include "lifecycle/servable.h"
 #include "scheduling/lane_scheduler.h"
+#include "server/load_settings.h"
 #include "server/options.h"
 #include "storage/local_store.h"
 
@@ -17,14 +18,15 @@ namespace baton::server {
 // engine's.
 class ServableLoader final : public lifecycle::ServableFactory {
  public:
-  ServableLoader(const Options& options, engine::EngineRegistry* engines,
-                 scheduling::LaneScheduler* scheduler);
+  ServableLoader(const Options& options, const LoadSettings& settings,
+                 engine::EngineRegistry* engines, scheduling::LaneScheduler* scheduler);
 
   absl::StatusOr<std::unique_ptr<lifecycle::Servable>> Load(const lifecycle::ServableId& id,
                                                             const std::string& path) override;
 
  private:
   const Options options_;
+  const LoadSettings settings_;
   engine::EngineRegistry* const engines_;
   scheduling::LaneScheduler* const scheduler_;
 };

@@ -23,9 +23,12 @@
 #include "lifecycle/store_source.h"
 #include "metrics/process_metrics.h"
 #include "metrics/registry.h"
+#include "metrics/serving_metrics.h"
 #include "net/server.h"
 #include "scheduling/lane_scheduler.h"
 #include "server/config_file.h"
+#include "server/load_settings.h"
+#include "server/monitoring.h"
 #include "server/servable_loader.h"
 #include "service/inference_service.h"
 #include "service/model_metrics.h"
@@ -39,6 +42,10 @@ namespace {
 engine::EngineRegistryOptions EngineOptionsOf(const Options& options) {
   engine::EngineRegistryOptions engines;
   engines.directory = options.engine_dir;
+  if (!options.custom_op_libraries.empty()) {
+    engines.engine_options["tensorflow"].emplace_back("custom_op_libraries",
+                                                      options.custom_op_libraries);
+  }
   return engines;
 }
 
@@ -91,7 +98,7 @@ net::ServerOptions NetOptionsOf(const Options& options) {
 // backwards.
 class Server::Parts {
  public:
-  explicit Parts(const Options& options)
+  Parts(const Options& options, const LoadSettings& settings)
       : options(options),
         engines(EngineOptionsOf(options)),
         store(StoreOptionsOf(options),
@@ -100,15 +107,16 @@ class Server::Parts {
                 .threads = static_cast<size_t>(std::max(1, options.num_unload_threads)),
                 .nice = 19}),
         scheduler(SchedulerOptionsOf(options)),
-        loader(options, &engines, &scheduler),
+        loader(options, settings, &engines, &scheduler),
         load_pool({.name = "loader", .threads = CountOrCpus(options.num_load_threads), .nice = 10}),
-        request_metrics(&metrics),
+        request_metrics(&metrics, &serving_metrics),
         state_metrics(&metrics, &monitor, &request_metrics),
         manager(ManagerOptionsOf(options), &loader, &registry, &monitor, &load_pool, &reaper),
         source({.poll_interval = absl::Seconds(options.file_system_poll_wait_seconds)}, &store,
                &manager),
         applier(
-            {.allow_labels_for_unavailable = options.allow_version_labels_for_unavailable_models},
+            {.allow_labels_for_unavailable = options.allow_version_labels_for_unavailable_models,
+             .platforms = settings.platforms},
             &source, &manager, &monitor),
         inference(&registry, &request_metrics),
         models(&monitor),
@@ -116,7 +124,7 @@ class Server::Parts {
         model_service(&models, options.allow_reload_rpc ? &applier : nullptr, &control_pool),
         health_service(&health),
         grpc(&request_metrics),
-        rest(RestOptionsOf(options), &inference, &models, &health, &metrics),
+        rest(RestOptions(), &inference, &models, &health, &metrics),
         control_pool({.name = "control"}) {
     metrics::AddProcessMetrics(metrics);
     metrics.AddCallback("baton_queued_calls", "Calls waiting for an engine thread.", {},
@@ -141,6 +149,7 @@ class Server::Parts {
     manager.Stop(absl::Now() + absl::Seconds(options.drain_timeout_seconds));
   }
 
+  frontend::http::RestHandler::Options RestOptions();
   // Logs why an address cannot be had; the status is the contract's one text for it.
   absl::StatusOr<uint16_t> ListenGrpcOn(const net::Endpoint& endpoint);
   absl::Status ListenGrpc();
@@ -151,6 +160,7 @@ class Server::Parts {
   // running calls, and reloads that wait for their models.
   std::unique_ptr<net::Server> transport;
   metrics::Registry metrics;
+  metrics::ServingMetrics serving_metrics;
   engine::EngineRegistry engines;
   storage::LocalStore store;
   base::ThreadPool reaper;
@@ -177,6 +187,13 @@ class Server::Parts {
   uint16_t grpc_port = 0;
   uint16_t rest_port = 0;
 };
+
+frontend::http::RestHandler::Options Server::Parts::RestOptions() {
+  frontend::http::RestHandler::Options rest = RestOptionsOf(options);
+  rest.monitoring_path = MonitoringPath(options);
+  rest.monitoring_page = [this] { return serving_metrics.Text(""); };
+  return rest;
+}
 
 absl::StatusOr<uint16_t> Server::Parts::ListenGrpcOn(const net::Endpoint& endpoint) {
   absl::StatusOr<uint16_t> bound = transport->Listen(endpoint, &grpc);
@@ -225,7 +242,8 @@ Server::~Server() = default;
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Create(const Options& options) {
   BATON_RETURN_IF_ERROR(options.Validate());
-  return std::unique_ptr<Server>(new Server(std::make_unique<Parts>(options)));
+  BATON_ASSIGN_OR_RETURN(const LoadSettings settings, ReadLoadSettings(options));
+  return std::unique_ptr<Server>(new Server(std::make_unique<Parts>(options, settings)));
 }
 
 absl::Status Server::LoadModels(absl::AnyInvocable<void(absl::Status)> done) {
