@@ -13,6 +13,9 @@ foreach(_target ${_targets})
   endif()
 endforeach()
 find_package(ZLIB REQUIRED)
+# Static, as all that an engine may bring too: TensorFlow's libraries look BoringSSL's functions up by the same names, and
+# would find those of a shared OpenSSL first.
+set(OPENSSL_USE_STATIC_LIBS ON)
 find_package(OpenSSL REQUIRED)
 
 set(Protobuf_USE_STATIC_LIBS ON)
