@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -27,6 +28,12 @@ class OutputQueue {
 
   // Writes as much as the socket takes. Returns false on a socket error other than "would block".
   bool WriteTo(int fd);
+
+  // The next bytes, at most scratch.size() of them: as they lie when enough lie together, else
+  // gathered in `scratch`. Drop takes them off. REQUIRES: not empty.
+  std::string_view Front(std::span<char> scratch) const;
+  // REQUIRES: bytes <= bytes().
+  void Drop(size_t bytes) { Advance(bytes); }
 
   // Everything as one string, emptied; for tests and for sessions that run without a socket.
   std::string TakeAll();
@@ -61,6 +68,11 @@ class SessionHost {
   virtual const Limits& limits() const = 0;
   // Asks for CollectOutput and a write at the end of this turn.
   virtual void WantWrite() = 0;
+  // Ends the connection at the end of this turn, after one more write: the peer is not expected to
+  // read what is left.
+  virtual void GiveUp() = 0;
+  // False: what the peer sends waits in the socket, because too much waits to be written.
+  virtual bool is_reading() const = 0;
 };
 
 // One connection's protocol, without sockets: bytes in, exchanges up, bytes out. Implemented by

@@ -70,6 +70,20 @@ bool OutputQueue::WriteTo(int fd) {
   return true;
 }
 
+std::string_view OutputQueue::Front(std::span<char> scratch) const {
+  std::string_view first = pieces_[front_].view().substr(front_offset_);
+  if (first.size() >= scratch.size() || first.size() == bytes_) {
+    return first.substr(0, scratch.size());
+  }
+  size_t filled = 0;
+  for (size_t i = front_; i < pieces_.size() && filled < scratch.size(); ++i) {
+    std::string_view view = pieces_[i].view();
+    view.remove_prefix(i == front_ ? front_offset_ : 0);
+    filled += view.copy(scratch.data() + filled, scratch.size() - filled);
+  }
+  return {scratch.data(), filled};
+}
+
 void OutputQueue::Advance(size_t written) {
   bytes_ -= written;
   while (written > 0) {

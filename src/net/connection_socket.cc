@@ -19,9 +19,9 @@ constexpr absl::Duration kLinger = absl::Seconds(5);
 
 }  // namespace
 
-Connection::Connection(ConnectionOwner* owner, int fd, Protocol protocol, RequestHandler* handler)
-    : owner_(*owner), handler_(*handler), fd_(fd) {
-  session_ = protocol == Protocol::kHttp2 ? MakeHttp2Session(this) : MakeHttp1Session(this);
+Connection::Connection(ConnectionOwner* owner, int fd, const Terms& terms)
+    : owner_(*owner), terms_(terms), fd_(fd) {
+  session_ = terms.protocol == Protocol::kHttp2 ? MakeHttp2Session(this) : MakeHttp1Session(this);
 }
 
 Connection::~Connection() { BATON_CHECK(state_ == State::kClosed); }
@@ -32,6 +32,9 @@ void Connection::Start() {
     Close();
     return;
   }
+  if (is_tls()) {
+    handshake_ = owner_.handshakes().Enter(this);
+  }
   // A server speaks first in some protocols (HTTP/2 settings), and the first request is often here
   // already.
   ReadAll();
@@ -40,6 +43,10 @@ void Connection::Start() {
 
 void Connection::StartDrain() {
   if (state_ != State::kOpen) {
+    return;
+  }
+  if (is_shaking_hands()) {
+    Close();  // nobody has asked anything yet
     return;
   }
   // A request that has arrived before the drain is still answered.
@@ -56,6 +63,16 @@ void Connection::WantWrite() {
   }
   flush_is_due_ = true;
   loop().AtTurnEnd([this] { Flush(); });
+}
+
+void Connection::GiveUp() {
+  gives_up_ = true;
+  WantWrite();
+}
+
+void Connection::OnHandshakeExpired() {
+  handshake_ = 0;
+  Close();
 }
 
 void Connection::OnReady(uint32_t events) {
@@ -76,6 +93,9 @@ void Connection::OnReady(uint32_t events) {
 }
 
 void Connection::ReadAll() {
+  if (is_shaking_hands() && !owner_.handshakes().MayStep()) {
+    return;  // the loop reports it again
+  }
   std::vector<char>& buffer = owner_.read_buffer();
   for (int i = 0; i < kReadsPerTurn && state_ == State::kOpen && !input_ended_; ++i) {
     const ssize_t count = recv(fd_, buffer.data(), buffer.size(), MSG_DONTWAIT);
@@ -93,9 +113,7 @@ void Connection::ReadAll() {
       OnEndOfInput();
       break;
     }
-    if (!session_->OnBytes({buffer.data(), static_cast<size_t>(count)})) {
-      state_ = State::kClosing;
-    }
+    OnBytes({buffer.data(), static_cast<size_t>(count)});
     // A short read means that the socket is empty; asking again would cost a system call to hear
     // it.
     if (static_cast<size_t>(count) < buffer.size() || !session_->wants_input()) {
@@ -106,6 +124,49 @@ void Connection::ReadAll() {
     WantWrite();
   } else {
     UpdateInterest();
+  }
+}
+
+void Connection::OnBytes(std::string_view bytes) {
+  if (is_tls()) {
+    OnRecords(bytes);
+  } else if (!session_->OnBytes(bytes)) {
+    state_ = State::kClosing;
+  }
+}
+
+void Connection::OnRecords(std::string_view records) {
+  TlsHandshakes& handshakes = owner_.handshakes();
+  if (tls_ == nullptr) {
+    tls_ = std::make_unique<TlsStream>(*terms_.tls->Current(), terms_.protocol);
+  }
+  const bool was_established = tls_->is_established();
+  if (!was_established) {
+    handshakes.CountStep();
+  }
+  const auto progress = tls_->Read(records, handshakes.plain(), [this](std::string_view bytes) {
+    return session_->OnBytes(bytes);
+  });
+  switch (progress) {
+    case TlsStream::Progress::kOpen:
+      break;
+    case TlsStream::Progress::kRefused:
+      state_ = State::kClosing;
+      break;
+    case TlsStream::Progress::kEnded:
+      OnEndOfInput();
+      break;
+    case TlsStream::Progress::kBroken:
+      handshakes.ReportFailure(tls_->error());
+      state_ = State::kClosing;
+      break;
+  }
+  if (is_shaking_hands() && (tls_->is_established() || state_ == State::kClosing)) {
+    handshakes.Leave(std::exchange(handshake_, 0));
+  }
+  // The handshake's answer, or an alert, or what the session has waited to say.
+  if (!was_established || tls_->unsent_bytes() > 0) {
+    WantWrite();
   }
 }
 
@@ -125,7 +186,8 @@ void Connection::Flush() {
     Close();
     return;
   }
-  if (out_.empty() && !has_more_to_write_ && (state_ == State::kClosing || session_->finished())) {
+  const bool is_done = state_ == State::kClosing || session_->finished();
+  if (gives_up_ || (unwritten_bytes() == 0 && !has_more_to_write_ && is_done)) {
     Finish();
     return;
   }
@@ -136,14 +198,16 @@ void Connection::Flush() {
 bool Connection::WriteCollected() {
   has_more_to_write_ = false;
   for (int i = 0; i < kWritesPerTurn; ++i) {
-    session_->CollectOutput(out_, kHighWater);
-    if (out_.empty()) {
+    if (may_speak()) {
+      session_->CollectOutput(out_, kHighWater);
+    }
+    if (unwritten_bytes() == 0) {
       return true;
     }
-    if (!out_.WriteTo(fd_)) {
+    if (!WriteOut()) {
       return false;
     }
-    if (!out_.empty()) {
+    if (unwritten_bytes() > 0) {
       return true;  // the rest when the socket has room
     }
   }
@@ -151,8 +215,24 @@ bool Connection::WriteCollected() {
   return true;
 }
 
+bool Connection::WriteOut() {
+  if (tls_ == nullptr) {
+    return out_.WriteTo(fd_);
+  }
+  if (may_speak()) {
+    return tls_->Write(fd_, out_, owner_.handshakes().records());
+  }
+  out_ = OutputQueue();  // of a stream that broke
+  return tls_->WriteUnsent(fd_);
+}
+
 void Connection::Finish() {
-  if (session_->leaves_input_unread() && !input_ended_) {
+  if (tls_ != nullptr && may_speak()) {
+    tls_->SayGoodbye();
+    tls_->WriteUnsent(fd_);
+  }
+  const bool may_miss_alert = is_tls() && !may_speak();
+  if ((session_->leaves_input_unread() || may_miss_alert) && !input_ended_) {
     Linger();
   } else {
     Close();
@@ -188,8 +268,8 @@ void Connection::ThrowAwayInput() {
 
 void Connection::UpdateInterest() {
   const bool reads = state_ == State::kOpen && !input_ended_ && session_->wants_input() &&
-                     out_.bytes() < kHighWater;
-  const bool writes = !out_.empty() || has_more_to_write_;
+                     unwritten_bytes() < kHighWater;
+  const bool writes = unwritten_bytes() > 0 || has_more_to_write_;
   const uint32_t wanted = (reads ? EPOLLIN : 0u) | (writes ? EPOLLOUT : 0u);
   if (wanted != interest_) {
     interest_ = wanted;
@@ -205,6 +285,9 @@ void Connection::Close() {
   state_ = State::kClosed;
   if (linger_timer_ != 0) {
     loop().Cancel(linger_timer_);
+  }
+  if (handshake_ != 0) {
+    owner_.handshakes().Leave(std::exchange(handshake_, 0));
   }
   loop().Remove(fd_);
   close(fd_);

@@ -68,21 +68,22 @@ class Worker final : public ConnectionOwner {
  public:
   // `left` runs after every connection that is gone.
   Worker(int index, const Limits& limits, absl::AnyInvocable<void()> left)
-      : limits_(limits), left_(std::move(left)), loop_(index) {}
+      : limits_(limits), left_(std::move(left)), loop_(index), handshakes_(&loop_, &limits) {}
 
   EventLoop& loop() override { return loop_; }
   const Limits& limits() const override { return limits_; }
   std::vector<char>& read_buffer() override { return read_buffer_; }
+  TlsHandshakes& handshakes() override { return handshakes_; }
 
   // Connections on this loop and on their way to it; counted by the accepting loop.
   size_t load() const { return load_.load(std::memory_order_relaxed); }
   void Expect() { load_.fetch_add(1, std::memory_order_relaxed); }
 
-  void Adopt(OwnedFd fd, Protocol protocol, RequestHandler* handler) {
+  void Adopt(OwnedFd fd, const Terms& terms) {
     if (read_buffer_.empty()) {
       read_buffer_.resize(Connection::kReadBufferBytes);
     }
-    auto made = std::make_unique<Connection>(this, fd.Release(), protocol, handler);
+    auto made = std::make_unique<Connection>(this, fd.Release(), terms);
     Connection* const connection = made.get();
     connections_.emplace(connection, std::move(made));
     connection->Start();
@@ -132,6 +133,7 @@ class Worker final : public ConnectionOwner {
   std::vector<char> read_buffer_;
   std::unordered_map<Connection*, std::unique_ptr<Connection>> connections_;
   EventLoop loop_;
+  TlsHandshakes handshakes_;
 };
 
 }  // namespace
@@ -149,7 +151,8 @@ class Server::State {
   absl::StatusOr<uint16_t> Listen(const Endpoint& endpoint, RequestHandler* handler) {
     BATON_ASSIGN_OR_RETURN(BoundSocket bound, BindSocket(endpoint));
     const uint16_t port = bound.port;
-    auto listener = std::make_unique<Listener>(std::move(bound), endpoint.protocol, handler);
+    auto listener = std::make_unique<Listener>(std::move(bound),
+                                               Terms{endpoint.protocol, handler, endpoint.tls});
     first_loop().Post([this, listener = std::move(listener)]() mutable {
       if (is_draining_) {
         return;
@@ -204,11 +207,10 @@ class Server::State {
     worker.Expect();
     census_.Enter();
     if (worker.loop().IsInLoopThread()) {
-      worker.Adopt(std::move(fd), listener.protocol(), listener.handler());
+      worker.Adopt(std::move(fd), listener.terms());
     } else {
-      worker.loop().Post([&worker, fd = std::move(fd), protocol = listener.protocol(),
-                          handler = listener.handler()]() mutable {
-        worker.Adopt(std::move(fd), protocol, handler);
+      worker.loop().Post([&worker, fd = std::move(fd), terms = listener.terms()]() mutable {
+        worker.Adopt(std::move(fd), terms);
       });
     }
     return MayAcceptMore();

@@ -107,6 +107,11 @@ absl::StatusOr<BoundSocket> BindTcp(const Endpoint& endpoint) {
   const int on = 1;
   const int off = 0;
   setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+  // Handed down to accepted sockets: peers that vanished without a word are found out.
+  setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+  if (endpoint.shares_port && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) != 0) {
+    return BindError(endpoint, "SO_REUSEPORT");
+  }
   if (address.ai_family == AF_INET6) {
     setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));  // "[::]" takes IPv4 too
   }

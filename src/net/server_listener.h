@@ -3,6 +3,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -54,6 +55,13 @@ struct BoundSocket {
 // Errors: kInvalidArgument for an address that is none, kUnavailable when it cannot be bound.
 absl::StatusOr<BoundSocket> BindSocket(const Endpoint& endpoint);
 
+// How the connections of a listener are served.
+struct Terms {
+  Protocol protocol = Protocol::kHttp11;
+  RequestHandler* handler = nullptr;
+  std::shared_ptr<const TlsCredentials> tls = nullptr;  // null: plain text
+};
+
 // Accepts what arrives on one bound socket. Pauses when it is told there is no room, or when the
 // process has run out of descriptors: the kernel then keeps the connections waiting, and the loop
 // does not spin.
@@ -64,16 +72,15 @@ class Listener final : private FdHandler {
   // Given every connection. False: no more for now.
   using Accepted = absl::AnyInvocable<bool(OwnedFd)>;
 
-  Listener(BoundSocket socket, Protocol protocol, RequestHandler* handler)
-      : socket_(std::move(socket)), protocol_(protocol), handler_(handler) {}
+  Listener(BoundSocket socket, Terms terms)
+      : socket_(std::move(socket)), terms_(std::move(terms)) {}
   ~Listener() override = default;  // REQUIRES: never started, or closed
 
   void Start(EventLoop* loop, Accepted accepted);
   void Resume();
   void Close();
 
-  Protocol protocol() const { return protocol_; }
-  RequestHandler* handler() const { return handler_; }
+  const Terms& terms() const { return terms_; }
 
  private:
   void OnReady(uint32_t events) override;
@@ -81,8 +88,7 @@ class Listener final : private FdHandler {
   void Warn(std::string_view reason);
 
   BoundSocket socket_;
-  const Protocol protocol_;
-  RequestHandler* const handler_;
+  const Terms terms_;
   EventLoop* loop_ = nullptr;
   Accepted accepted_;
   bool is_paused_ = false;

@@ -67,9 +67,14 @@ class TestHost final : public SessionHost {
   RequestHandler& handler() override { return handler_; }
   const Limits& limits() const override { return limits_; }
   void WantWrite() override { wants_write_ = true; }
+  void GiveUp() override { gave_up = true; }
+  bool is_reading() const override { return reads; }
 
   ScriptedHandler& scripted() { return handler_; }
   Limits& mutable_limits() { return limits_; }
+
+  bool gave_up = false;
+  bool reads = true;
 
   // Whether WantWrite was called since the last time this was asked.
   bool TakeWantWrite() { return std::exchange(wants_write_, false); }
