@@ -22,7 +22,7 @@ struct Wait {
   std::set<std::string> names;  // still to be heard of
   std::map<ServableId, absl::Status> failures;
   std::vector<std::string> left_out;  // a later configuration does not name them
-  bool has_logging = false;
+  absl::StatusOr<reqlog::RequestLoggers::Update> logging;
   Done done;
 };
 
@@ -46,11 +46,11 @@ absl::Status Outcome(const Wait& wait) {
         base::StrCat("model ", wait.left_out.front(),
                      " was left out by a later configuration before it became available"));
   }
-  if (wait.has_logging) return absl::InvalidArgumentError("No request-logger-creator provided.");
-  return absl::OkStatus();
+  return wait.logging.status();
 }
 
-void Finish(Wait wait) {
+void Finish(Wait wait, reqlog::RequestLoggers* loggers) {
+  if (loggers != nullptr && wait.logging.ok()) loggers->Commit(*wait.logging);
   absl::Status status = Outcome(wait);
   if (status.ok()) base::LogInfo("Finished adding/updating models");
   wait.done(std::move(status));
@@ -85,7 +85,7 @@ class ConfigApplier::State {
       if (status.ok()) MakeCurrent(std::move(configs), reason, &done, &finished);
     }
     if (!status.ok()) done(std::move(status));
-    for (Wait& wait : finished) Finish(std::move(wait));
+    for (Wait& wait : finished) Finish(std::move(wait), options_.loggers);
   }
 
   void OnUpdate(const ServableId& id, const VersionStatus& version) {
@@ -99,7 +99,7 @@ class ConfigApplier::State {
       }
       TakeFinished(&finished);
     }
-    for (Wait& wait : finished) Finish(std::move(wait));
+    for (Wait& wait : finished) Finish(std::move(wait), options_.loggers);
   }
 
   void Stop() {
@@ -149,8 +149,8 @@ class ConfigApplier::State {
       }
       models[config.name] = {config.base_path, config.policy};
       if (!before.contains(config.name)) wait.names.insert(config.name);
-      wait.has_logging = wait.has_logging || config.has_logging;
     }
+    wait.logging = PrepareLogging(configs);
     if (configs == current_) AddKnownFailures(configs, &wait);
     current_ = std::move(configs);
     {
@@ -170,6 +170,16 @@ class ConfigApplier::State {
       TakeFinished(finished);
     }
     source_->SetModels(std::move(models));
+  }
+
+  absl::StatusOr<reqlog::RequestLoggers::Update> PrepareLogging(const ModelConfigs& configs) {
+    reqlog::RequestLoggers::Configs logging;
+    for (const ModelConfig& config : configs) {
+      if (config.logging.has_value()) logging.emplace(config.name, *config.logging);
+    }
+    if (options_.loggers != nullptr) return options_.loggers->Prepare(logging);
+    if (logging.empty()) return reqlog::RequestLoggers::Update();
+    return absl::InvalidArgumentError("No request-logger-creator provided.");
   }
 
   // Models of an unchanged configuration of which some version failed and none serves.

@@ -11,6 +11,7 @@
 #include "lifecycle/servable_manager.h"
 #include "lifecycle/state_monitor.h"
 #include "lifecycle/store_source.h"
+#include "reqlog/request_loggers.h"
 
 namespace baton::lifecycle {
 
@@ -35,6 +36,8 @@ class ConfigApplier {
   struct Options {
     bool allow_labels_for_unavailable = false;
     std::set<std::string> platforms = {"tensorflow"};
+    // Borrowed; gets the models' logging_config. Without it a model with one is an error.
+    reqlog::RequestLoggers* loggers = nullptr;
   };
 
   // Borrowed; all outlive the applier.
@@ -47,7 +50,8 @@ class ConfigApplier {
   // Checks, makes current, and waits until every newly named model has a version AVAILABLE or END.
   // `done` runs once, on any thread, also on the manager's: it must neither block nor apply. Not to
   // be called from a StateMonitor listener. Reason::kStartup words the failure as start-up does
-  // ("servable(s)" instead of "model(s)", §5.6).
+  // ("servable(s)" instead of "model(s)", §5.6). Request loggers follow once the models have been
+  // heard of, whether or not all serve; an error of theirs leaves them as they were.
   void Apply(ModelConfigs configs, Reason reason, absl::AnyInvocable<void(absl::Status)> done);
 
   // Pending applications, and later ones, answer kCancelled.

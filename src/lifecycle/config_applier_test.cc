@@ -213,9 +213,67 @@ TEST_F(ConfigApplierTest, EndOfTheServerEndsTheWait) {
 
 TEST_F(ConfigApplierTest, RequestLoggingIsRefusedAfterTheModelsServe) {
   ModelConfig logged = Model("a");
-  logged.has_logging = true;
+  logged.logging.emplace();
   EXPECT_EQ(Apply({logged}), absl::InvalidArgumentError("No request-logger-creator provided."));
   EXPECT_TRUE(IsServed("a"));
+}
+
+class LoggingApplierTest : public ConfigApplierTest {
+ protected:
+  LoggingApplierTest() {
+    applier_ = nullptr;
+    applier_ = std::make_unique<ConfigApplier>(ConfigApplier::Options{.loggers = &loggers_},
+                                               &source_, &manager_, &monitor_);
+  }
+  static ModelConfig Logged(const std::string& name, const std::string& type = "tfrecord") {
+    ModelConfig config = Model(name);
+    config.logging = {.collector_type = type,
+                      .filename_prefix = ::testing::TempDir() + "/config_applier_log",
+                      .sampling_rate = 1};
+    return config;
+  }
+  bool IsLogged(const std::string& name) { return loggers_.Sample(name) != nullptr; }
+
+  reqlog::RequestLoggers loggers_{{}, nullptr, nullptr};
+};
+
+TEST_F(LoggingApplierTest, LoggersFollowTheConfiguration) {
+  EXPECT_EQ(Apply({Logged("a"), Model("b")}), absl::OkStatus());
+  EXPECT_TRUE(IsLogged("a"));
+  EXPECT_FALSE(IsLogged("b"));
+  EXPECT_EQ(Apply({Model("a"), Logged("b")}), absl::OkStatus());
+  EXPECT_FALSE(IsLogged("a"));
+  EXPECT_TRUE(IsLogged("b"));
+  EXPECT_EQ(Apply({}), absl::OkStatus());
+  EXPECT_FALSE(IsLogged("b"));
+}
+
+TEST_F(LoggingApplierTest, LoggersWaitForTheModels) {
+  std::future<absl::Status> waiting = Begin({Logged("none")});
+  EXPECT_FALSE(IsLogged("none"));
+  store_.Put("/none", {"1"});
+  EXPECT_TRUE(waiting.get().ok());
+  EXPECT_TRUE(IsLogged("none"));
+}
+
+TEST_F(LoggingApplierTest, AnUnknownCollectorFailsAfterTheModelsServeAndChangesNoLogger) {
+  ASSERT_TRUE(Apply({Logged("a")}).ok());
+  const absl::Status error =
+      absl::NotFoundError("Cannot find LogCollector::Factory for type: kafka");
+  EXPECT_EQ(Apply({Model("a"), Logged("b", "kafka")}), error);
+  EXPECT_TRUE(IsServed("b"));
+  EXPECT_TRUE(IsLogged("a"));
+  EXPECT_FALSE(IsLogged("b"));
+  EXPECT_EQ(Apply({Model("a"), Logged("b", "kafka")}), error) << "and once more";
+}
+
+TEST_F(LoggingApplierTest, AModelThatCannotBeServedStopsNoLogger) {
+  EXPECT_EQ(Apply({Logged("a"), Model("bad")}).code(), absl::StatusCode::kUnknown);
+  EXPECT_TRUE(IsLogged("a"));
+}
+
+TEST_F(LoggingApplierTest, AModelThatCannotBeServedIsNamedBeforeALoggerThatCannotBe) {
+  EXPECT_EQ(Apply({Logged("a", "kafka"), Model("bad")}).code(), absl::StatusCode::kUnknown);
 }
 
 TEST_F(ConfigApplierTest, BasePathChangesWithoutReloadingTheSameNumber) {

@@ -2,10 +2,12 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "lifecycle/version_policy.h"
+#include "reqlog/logging_config.h"
 
 namespace baton::lifecycle {
 
@@ -17,7 +19,7 @@ struct ModelConfig {
   std::string platform;  // model_platform as given; empty when the file said nothing
   VersionPolicy policy = LatestVersions{};
   std::map<std::string, int64_t> labels;
-  bool has_logging = false;  // logging_config was given
+  std::optional<reqlog::LoggingConfig> logging = {};  // logging_config
   // The deprecated model_type field, which ConfigApplier reads as a platform; setting both is an
   // error it reports.
   enum class TypeField { kUnset, kTensorflow, kOther } type_field = TypeField::kUnset;

@@ -34,6 +34,23 @@ lifecycle::ModelConfig::TypeField ToTypeField(tfs::ModelType type) {
   return type == tfs::TENSORFLOW ? TypeField::kTensorflow : TypeField::kOther;
 }
 
+reqlog::LoggingConfig FromProto(const tfs::LoggingConfig& proto) {
+  const tfs::SamplingConfig& sampling = proto.sampling_config();
+  reqlog::LoggingConfig config;
+  config.collector_type = proto.log_collector_config().type();
+  config.filename_prefix = proto.log_collector_config().filename_prefix();
+  config.sampling_rate = sampling.sampling_rate();
+  config.attributes = sampling.attributes();
+  for (const tfs::PerTaskSamplingConfig& task : sampling.per_task_sampling_configs()) {
+    reqlog::LoggingConfig::PerTask& entry = config.per_task.emplace_back();
+    entry.dc = task.dc();
+    if (task.has_task_index()) entry.task_index = task.task_index();
+    entry.sampling_rate = task.sampling_rate();
+  }
+  config.has_custom_config = proto.has_custom_logging_config();
+  return config;
+}
+
 lifecycle::ModelConfig FromProto(const tfs::ModelConfig& proto) {
   lifecycle::ModelConfig config;
   config.name = proto.name();
@@ -41,7 +58,7 @@ lifecycle::ModelConfig FromProto(const tfs::ModelConfig& proto) {
   config.platform = proto.model_platform();
   config.policy = ToPolicy(proto.model_version_policy());
   config.labels = {proto.version_labels().begin(), proto.version_labels().end()};
-  config.has_logging = proto.has_logging_config();
+  if (proto.has_logging_config()) config.logging = FromProto(proto.logging_config());
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"
   config.type_field = ToTypeField(proto.model_type());

@@ -396,7 +396,7 @@ TEST(ModelConfigTextTest, ReadsThePublishedForm) {
        .platform = "",
        .policy = lifecycle::AllVersions{},
        .labels = {},
-       .has_logging = true,
+       .logging = reqlog::LoggingConfig{},
        .type_field = TypeField::kTensorflow},
       {.name = "third",
        .base_path = "",
@@ -412,6 +412,31 @@ TEST(ModelConfigTextTest, ReadsThePublishedForm) {
        .labels = {}},
   };
   EXPECT_EQ(*configs, expected);
+}
+
+TEST(ModelConfigTextTest, ReadsRequestLogging) {
+  const auto configs = ParseText(
+      R"(model_config_list { config {
+           name: "m"
+           logging_config {
+             log_collector_config { type: "tfrecord" filename_prefix: "/logs/m" }
+             sampling_config {
+               sampling_rate: 0.5
+               attributes: 3
+               per_task_sampling_configs { dc: "oslo" task_index: 0 sampling_rate: 1 }
+               per_task_sampling_configs { sampling_rate: 0.25 }
+             }
+             custom_logging_config {}
+           } } })");
+  ASSERT_TRUE(configs.ok()) << configs.status();
+  const reqlog::LoggingConfig expected = {
+      .collector_type = "tfrecord",
+      .filename_prefix = "/logs/m",
+      .sampling_rate = 0.5,
+      .attributes = 3,
+      .per_task = {{.dc = "oslo", .task_index = 0, .sampling_rate = 1}, {.sampling_rate = 0.25}},
+      .has_custom_config = true};
+  EXPECT_EQ(configs->at(0).logging, expected);
 }
 
 TEST(ModelConfigTextTest, TellsAnEmptyListFromNone) {
