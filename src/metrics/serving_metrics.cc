@@ -1,11 +1,13 @@
 #include "metrics/serving_metrics.h"
 
+#include <charconv>
 #include <cmath>
 #include <limits>
 #include <map>
 #include <utility>
 #include <vector>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_format.h"
 #include "base/mutex.h"
 #include "base/strings.h"
@@ -259,6 +261,22 @@ void ServingMetrics::ObserveInputBatch(int64_t rows) {
 }
 void ServingMetrics::ObserveProcessedBatch(int64_t rows) {
   families_->GetHistogram(kProcessedBatch, {}).Observe(static_cast<double>(rows));
+}
+
+int64_t FirstCell(std::string_view page, std::string_view raw_name) {
+  std::string start = "\n";
+  for (const char c : raw_name) {
+    start += absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '_' ? c : ':';
+  }
+  start += '{';
+  const size_t at = page.find(start);
+  if (at == std::string_view::npos) return 0;
+  const size_t line_end = std::min(page.find('\n', at + 1), page.size());
+  const std::string_view line = page.substr(at, line_end - at);
+  const size_t space = line.rfind(' ');
+  int64_t value = 0;
+  std::from_chars(line.data() + space + 1, line.data() + line.size(), value);
+  return value;
 }
 
 std::string ServingMetrics::Text(std::string_view engine_page) const {

@@ -54,4 +54,8 @@ class ServingMetrics {
   const std::unique_ptr<Families> families_;
 };
 
+// The value of the first cell that a page of that form has for the metric with the raw name
+// ("/tensorflow/core/session_created"); 0 for a metric without cells.
+int64_t FirstCell(std::string_view page, std::string_view raw_name);
+
 }  // namespace baton::metrics

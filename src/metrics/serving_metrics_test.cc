@@ -94,6 +94,18 @@ TEST(ServingMetricsTest, NamesThatClientsInventAreBounded) {
               HasSubstr("request_count{model_name=\"(other)\",status=\"NOT_FOUND\"} 50\n"));
 }
 
+TEST(ServingMetricsTest, TheFirstCellOfAMetricIsFoundByItsRawName) {
+  const std::string page =
+      "# TYPE :a:b counter\n:a:b{x=\"1\"} 7\n:a:b{x=\"2\"} 9\n# TYPE :a:bc gauge\n:a:bc{} -3\n"
+      "# TYPE :empty counter\n";
+  EXPECT_EQ(FirstCell(page, "/a/b"), 7);
+  EXPECT_EQ(FirstCell(page, "/a/bc"), -3);
+  EXPECT_EQ(FirstCell(page, "/empty"), 0);
+  EXPECT_EQ(FirstCell(page, "/nosuch"), 0);
+  EXPECT_EQ(FirstCell(page, ""), 0);
+  EXPECT_EQ(FirstCell("", "/a/b"), 0);
+}
+
 TEST(ServingMetricsTest, LabelValuesCannotBreakALine) {
   ServingMetrics metrics;
   metrics.RequestCount("a\"b\\c\nd", "OK").Add();

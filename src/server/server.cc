@@ -121,7 +121,8 @@ class Server::Parts {
         inference(&registry, &request_metrics),
         models(&monitor),
         prediction_service({.encoding = EncodingOf(options)}, &inference),
-        model_service(&models, options.allow_reload_rpc ? &applier : nullptr, &control_pool),
+        model_service(&models, options.allow_reload_rpc ? &applier : nullptr, &control_pool,
+                      [this] { return MonitoringPage(); }),
         health_service(&health),
         grpc(&request_metrics),
         rest(RestOptions(), &inference, &models, &health, &metrics),
@@ -150,6 +151,8 @@ class Server::Parts {
   }
 
   frontend::http::RestHandler::Options RestOptions();
+  // TensorFlow Serving's metrics and those of the engines in use.
+  std::string MonitoringPage() const;
   // Logs why an address cannot be had; the status is the contract's one text for it.
   absl::StatusOr<uint16_t> ListenGrpcOn(const net::Endpoint& endpoint);
   absl::Status ListenGrpc();
@@ -191,8 +194,17 @@ class Server::Parts {
 frontend::http::RestHandler::Options Server::Parts::RestOptions() {
   frontend::http::RestHandler::Options rest = RestOptionsOf(options);
   rest.monitoring_path = MonitoringPath(options);
-  rest.monitoring_page = [this] { return serving_metrics.Text(""); };
+  rest.monitoring_page = [this] { return MonitoringPage(); };
   return rest;
+}
+
+std::string Server::Parts::MonitoringPage() const {
+  std::string engine_page;
+  for (engine::Engine* engine : engines.Loaded()) {
+    absl::StatusOr<std::string> page = engine->Query("metrics", {});
+    if (page.ok()) engine_page += *page;
+  }
+  return serving_metrics.Text(engine_page);
 }
 
 absl::StatusOr<uint16_t> Server::Parts::ListenGrpcOn(const net::Endpoint& endpoint) {

@@ -92,13 +92,13 @@ absl::StatusOr<lifecycle::ModelConfigs> ParseReloadRequest(std::string_view mess
   return FromProto(request.config().model_config_list());
 }
 
-std::string EncodeReloadResponse(const std::vector<std::string>& metric_names) {
+std::string EncodeReloadResponse(const std::vector<std::pair<std::string, int64_t>>& increases) {
   tfs::ReloadConfigResponse response;
   response.mutable_status();  // present and empty: OK
-  for (const std::string& name : metric_names) {
+  for (const auto& [name, increase] : increases) {
     tfs::Metric& metric = *response.add_metric();
     metric.set_name(name);
-    metric.set_int64_value_increase(0);
+    metric.set_int64_value_increase(increase);
   }
   return response.SerializeAsString();
 }

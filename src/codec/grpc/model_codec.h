@@ -52,9 +52,9 @@ std::string StatusJson(const std::vector<lifecycle::VersionStatus>& versions);
 // model_config_list.
 absl::StatusOr<lifecycle::ModelConfigs> ParseReloadRequest(
     std::string_view message, std::vector<std::string>* metric_names = nullptr);
-// A successful ReloadConfigResponse. The named counters are TensorFlow's, which this server does
-// not have: each is answered as unknown ones are, with 0.
-std::string EncodeReloadResponse(const std::vector<std::string>& metric_names = {});
+// A successful ReloadConfigResponse, with how much each counter grew.
+std::string EncodeReloadResponse(
+    const std::vector<std::pair<std::string, int64_t>>& increases = {});
 
 // Text-format ModelServerConfig, as in --model_config_file. `path` is for the error texts:
 // kInvalidArgument "<path>; Invalid argument" for an empty text and "Invalid protobuf file:

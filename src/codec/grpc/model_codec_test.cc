@@ -351,9 +351,9 @@ TEST(ReloadTest, RefusesEverythingButAList) {
 TEST(ReloadTest, AnswersWithAPresentStatus) {
   EXPECT_EQ(EncodeReloadResponse(), std::string("\x0a\x00", 2));
   tfs::ReloadConfigResponse response;
-  ASSERT_TRUE(response.ParseFromString(EncodeReloadResponse({"m1"})));
+  ASSERT_TRUE(response.ParseFromString(EncodeReloadResponse({{"m1", 4}})));
   EXPECT_EQ(response.ShortDebugString(),
-            "status { } metric { name: \"m1\" int64_value_increase: 0 }");
+            "status { } metric { name: \"m1\" int64_value_increase: 4 }");
 }
 
 absl::StatusOr<lifecycle::ModelConfigs> ParseText(const std::string& text,

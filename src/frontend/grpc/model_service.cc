@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "codec/grpc/model_codec.h"
+#include "metrics/serving_metrics.h"
 
 namespace baton::frontend::grpc {
 
@@ -33,16 +34,33 @@ void ModelService::HandleReloadConfigRequest(UnaryCallPtr call) const {
     return call->FinishError(absl::PermissionDeniedError(
         "reloading over gRPC is switched off; start the server with --allow_reload_rpc=true"));
   }
+  std::vector<std::string> metric_names;
   absl::StatusOr<lifecycle::ModelConfigs> configs =
-      codec::grpc::ParseReloadRequest(call->message().view());
+      codec::grpc::ParseReloadRequest(call->message().view(), &metric_names);
   if (!configs.ok()) return call->FinishError(configs.status());
-  executor_->Schedule([this, configs = *std::move(configs), call = std::move(call)]() mutable {
-    applier_->Apply(std::move(configs), lifecycle::ConfigApplier::Reason::kReload,
-                    [call = std::move(call)](const absl::Status& status) {
-                      if (!status.ok()) return call->FinishError(status);
-                      call->FinishMessage(codec::grpc::EncodeReloadResponse());
-                    });
+  executor_->Schedule([this, configs = *std::move(configs), names = std::move(metric_names),
+                       call = std::move(call)]() mutable {
+    std::string before = names.empty() ? std::string() : metrics_page_();
+    applier_->Apply(
+        std::move(configs), lifecycle::ConfigApplier::Reason::kReload,
+        [this, call = std::move(call), names = std::move(names),
+         before = std::move(before)](const absl::Status& status) {
+          if (!status.ok()) return call->FinishError(status);
+          call->FinishMessage(codec::grpc::EncodeReloadResponse(Increases(names, before)));
+        });
   });
+}
+
+std::vector<std::pair<std::string, int64_t>> ModelService::Increases(
+    const std::vector<std::string>& names, const std::string& before) const {
+  std::vector<std::pair<std::string, int64_t>> increases;
+  if (names.empty()) return increases;
+  const std::string after = metrics_page_();
+  for (const std::string& name : names) {
+    increases.emplace_back(name,
+                           metrics::FirstCell(after, name) - metrics::FirstCell(before, name));
+  }
+  return increases;
 }
 
 }  // namespace baton::frontend::grpc
