@@ -7,8 +7,12 @@
 #include <mutex>
 #include <vector>
 
+#include "absl/status/status.h"
+#include "absl/time/time.h"
 #include "baton/engine_sdk.h"
 #include "served_signature.h"
+#include "tensorflow/core/framework/tensor.h"
+#include "tensorflow/core/platform/threadpool_options.h"
 #include "tensorflow/core/public/session.h"
 
 namespace baton::tf_engine {
@@ -27,20 +31,18 @@ struct CallableKey {
   auto operator<=>(const CallableKey&) const = default;
 };
 
-// A prepared subgraph of a session, released with it.
+// A prepared subgraph of a session.
+//
+// Threads: thread-safe. Owner: Callables and whoever runs it; borrows the session. Errors:
+// TensorFlow's.
 class Callable {
  public:
-  Callable(tensorflow::Session* session, tensorflow::Session::CallableHandle handle)
-      : session_(session), handle_(handle) {}
-  ~Callable() { session_->ReleaseCallable(handle_).IgnoreError(); }
-  Callable(const Callable&) = delete;
-  Callable& operator=(const Callable&) = delete;
-
-  tensorflow::Session::CallableHandle handle() const { return handle_; }
-
- private:
-  tensorflow::Session* const session_;
-  const tensorflow::Session::CallableHandle handle_;
+  virtual ~Callable() = default;
+  // `feeds` and `fetched` in the order of the key. `timeout` is zero for none; only what runs on a
+  // pool can be stopped by it.
+  virtual absl::Status Run(const std::vector<tensorflow::Tensor>& feeds, absl::Duration timeout,
+                           const tensorflow::thread::ThreadPoolOptions& pools,
+                           std::vector<tensorflow::Tensor>* fetched) const = 0;
 };
 
 // The callables of one session. Making one costs milliseconds to seconds and memory, so they are
@@ -53,8 +55,10 @@ class Callables {
  public:
   static constexpr size_t kMaxKept = 64;
 
-  Callables(tensorflow::Session* session, const std::vector<ServedSignature>& signatures)
-      : session_(session), signatures_(signatures) {}
+  // `uses_inter_op_pool`: as of SessionSettings.
+  Callables(tensorflow::Session* session, const std::vector<ServedSignature>& signatures,
+            bool uses_inter_op_pool)
+      : session_(session), signatures_(signatures), uses_inter_op_pool_(uses_inter_op_pool) {}
 
   struct Found {
     std::shared_ptr<const Callable> callable;
@@ -63,8 +67,11 @@ class Callables {
   sdk::Result<Found> Get(const CallableKey& key);
 
  private:
+  sdk::Result<std::shared_ptr<const Callable>> Make(const CallableKey& key, bool is_kept) const;
+
   tensorflow::Session* const session_;
   const std::vector<ServedSignature>& signatures_;
+  const bool uses_inter_op_pool_;
   std::mutex mutex_;
   std::map<CallableKey, std::shared_ptr<const Callable>> kept_;  // guarded by mutex_
 };

@@ -7,9 +7,13 @@
 
 #include "absl/log/globals.h"
 #include "baton/engine_sdk.h"
+#include "comma_list.h"
 #include "metrics_page.h"
+#include "operator_libraries.h"
 #include "saved_model_files.h"
+#include "session_settings.h"
 #include "tensorflow/c/c_api.h"
+#include "tensorflow/compiler/jit/flags.h"
 #include "tensorflow_model.h"
 #include "tracer.h"
 
@@ -18,12 +22,7 @@ namespace {
 
 // "serve,gpu" -> {"serve", "gpu"}; nothing means serve.
 std::vector<std::string> ParseTags(std::string_view text) {
-  std::vector<std::string> tags;
-  while (!text.empty()) {
-    const size_t comma = std::min(text.find(','), text.size());
-    if (comma > 0) tags.emplace_back(text.substr(0, comma));
-    text.remove_prefix(std::min(comma + 1, text.size()));
-  }
+  std::vector<std::string> tags = SplitAtCommas(text);
   if (tags.empty()) tags.emplace_back("serve");
   return tags;
 }
@@ -41,10 +40,27 @@ void PrepareProcess() {
   }
 }
 
+// Whether graphs may be compiled with XLA, in the whole process. Without the option they may.
+sdk::Status SetXla(const sdk::Options& options) {
+  const std::string_view value = options.Find("enable_xla").value_or("");
+  if (value == "true") {
+    tensorflow::EnableXlaCompilation();
+  } else if (value == "false") {
+    tensorflow::DisableXlaCompilation();
+  } else if (!value.empty()) {
+    return {sdk::Code::kInvalidArgument,
+            "option \"enable_xla\" is \"" + std::string(value) + "\", not true or false"};
+  }
+  return {};
+}
+
 class TensorflowEngine final : public sdk::Engine {
  public:
-  static sdk::Result<std::unique_ptr<sdk::Engine>> Create(const sdk::Options&) {
+  static sdk::Result<std::unique_ptr<sdk::Engine>> Create(const sdk::Options& options) {
     PrepareProcess();
+    if (sdk::Status status = SetXla(options); !status.ok()) return status;
+    sdk::Status status = LoadOperatorLibraries(options.Find("custom_op_libraries").value_or(""));
+    if (!status.ok()) return status;
     return std::unique_ptr<sdk::Engine>(new TensorflowEngine);
   }
 
@@ -58,7 +74,10 @@ class TensorflowEngine final : public sdk::Engine {
 
   sdk::Result<std::unique_ptr<sdk::Model>> Load(const std::string& path,
                                                 const sdk::Options& options) override {
-    return TensorflowModel::Load(path, ParseTags(options.Find("saved_model_tags").value_or("")));
+    sdk::Result<SessionSettings> settings = ReadSessionSettings(path, options);
+    if (!settings.ok()) return settings.status();
+    return TensorflowModel::Load(path, ParseTags(options.Find("saved_model_tags").value_or("")),
+                                 *settings);
   }
 
   sdk::Result<std::string> Query(std::string_view what, const sdk::Options& options) override {

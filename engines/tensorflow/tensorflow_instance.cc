@@ -1,10 +1,11 @@
 #include "tensorflow_instance.h"
 
-#include <chrono>
 #include <cstdint>
 #include <limits>
 #include <string>
 
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "tensorflow/core/framework/types.h"
 #include "tf_status.h"
 #include "thread_pools.h"
@@ -12,29 +13,30 @@
 namespace baton::tf_engine {
 namespace {
 
-sdk::Status CheckStillWanted(const baton_run& run) {
+// How long anybody waits for the result; zero for ever.
+sdk::Result<absl::Duration> TimeLeft(const baton_run& run) {
   if (run.cancelled != nullptr && *run.cancelled != 0) {
-    return {sdk::Code::kCancelled, "the request was cancelled"};
+    return sdk::Status(sdk::Code::kCancelled, "the request was cancelled");
   }
-  if (run.deadline_unix_nanos == std::numeric_limits<int64_t>::max()) return {};
-  const auto now = std::chrono::system_clock::now().time_since_epoch();
-  if (std::chrono::duration_cast<std::chrono::nanoseconds>(now).count() < run.deadline_unix_nanos)
-    return {};
+  if (run.deadline_unix_nanos == std::numeric_limits<int64_t>::max()) return absl::ZeroDuration();
+  const absl::Duration left = absl::FromUnixNanos(run.deadline_unix_nanos) - absl::Now();
+  if (left > absl::ZeroDuration()) return left;
   // The text of a run that TensorFlow stops.
-  return {sdk::Code::kDeadlineExceeded, "Timed out waiting for notification"};
+  return sdk::Status(sdk::Code::kDeadlineExceeded, "Timed out waiting for notification");
 }
 
 }  // namespace
 
 sdk::Status TensorflowInstance::Execute(const baton_run& run) {
-  if (sdk::Status status = CheckStillWanted(run); !status.ok()) return status;
+  sdk::Result<absl::Duration> time_left = TimeLeft(run);
+  if (!time_left.ok()) return time_left.status();
   if (sdk::Status status = plan_.Make(run); !status.ok()) return status;
   sdk::Result<std::shared_ptr<const Callable>> callable = FindCallable();
   if (!callable.ok()) return callable.status();
   sdk::Status status = Feed();
   if (status.ok()) {
-    status = FromTf(model_->session()->RunCallable((*callable)->handle(), feeds_, &fetched_,
-                                                   nullptr, PoolsFor(run.threads)));
+    status = FromTf((*callable)->Run(feeds_, *time_left,
+                                     PoolsFor(run.threads, model_->intra_op_threads()), &fetched_));
   }
   if (status.ok()) status = Return(run);
   // Neither the memory of the request nor that of the answer is kept until the next run.

@@ -19,20 +19,6 @@ namespace {
 
 namespace tf = tensorflow;
 
-tf::SessionOptions ServingOptions() {
-  tf::SessionOptions options;
-  // The process has one default pool for work inside kernels, and the first session sizes it: one
-  // thread, that is the caller's. Runs that may use more bring a pool of their own.
-  options.config.set_intra_op_parallelism_threads(1);
-  // Graphs exported on a machine with an accelerator name its devices.
-  options.config.set_allow_soft_placement(true);
-  // The session is never extended and never asked for its partitions: it need not keep copies of
-  // the graph.
-  options.config.mutable_experimental()->set_optimize_for_static_graph(true);
-  options.config.mutable_experimental()->set_disable_output_partition_graphs(true);
-  return options;
-}
-
 uint64_t HeapBytes() {
   const struct mallinfo2 info = mallinfo2();
   return info.uordblks + info.hblkhd + TensorBytesInUse();
@@ -47,8 +33,9 @@ uint64_t MeasuredBytes(uint64_t before, uint64_t after, const ModelFiles& files)
 
 }  // namespace
 
-sdk::Result<std::unique_ptr<sdk::Model>> TensorflowModel::Load(
-    const std::string& path, const std::vector<std::string>& tags) {
+sdk::Result<std::unique_ptr<sdk::Model>> TensorflowModel::Load(const std::string& path,
+                                                               const std::vector<std::string>& tags,
+                                                               const SessionSettings& settings) {
   if (IsSessionBundle(path)) {
     return sdk::Status(sdk::Code::kUnimplemented, "Session Bundle is deprecated and removed.");
   }
@@ -61,8 +48,10 @@ sdk::Result<std::unique_ptr<sdk::Model>> TensorflowModel::Load(
   }
   const uint64_t heap_before = HeapBytes();
   tf::SavedModelBundle bundle;
-  const absl::Status status = tf::LoadSavedModel(ServingOptions(), tf::RunOptions(), path,
-                                                 {tags.begin(), tags.end()}, &bundle);
+  tf::SessionOptions session;
+  session.config = settings.config;
+  const absl::Status status =
+      tf::LoadSavedModel(session, tf::RunOptions(), path, {tags.begin(), tags.end()}, &bundle);
   if (!status.ok()) return FromTf(status);
 
   std::unique_ptr<TensorflowModel> model(new TensorflowModel);
@@ -79,7 +68,9 @@ sdk::Result<std::unique_ptr<sdk::Model>> TensorflowModel::Load(
   model->description_ =
       std::make_unique<sdk::Description>(std::move(described), bytes, std::move(serialized));
   model->session_ = std::move(bundle.session);
-  model->callables_ = std::make_unique<Callables>(model->session_.get(), model->signatures_);
+  model->intra_op_threads_ = settings.intra_op_threads;
+  model->callables_ = std::make_unique<Callables>(model->session_.get(), model->signatures_,
+                                                  settings.uses_inter_op_pool);
   return std::unique_ptr<sdk::Model>(std::move(model));
 }
 

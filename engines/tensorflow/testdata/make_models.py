@@ -190,6 +190,20 @@ def loop(path):
     tf.saved_model.save(module, path, signatures=module.run)
 
 
+class Jit(tf.Module):
+    @tf.function(
+        input_signature=[tf.TensorSpec([None], tf.float32, name="x")], autograph=False, jit_compile=True
+    )
+    def run(self, x):
+        return {"y": x * 2.0 + 1.0}
+
+
+def jit(path):
+    """Asks for XLA."""
+    module = Jit()
+    tf.saved_model.save(module, path, signatures=module.run)
+
+
 class Large(tf.Module):
     """200 MB of weights in twelve layers."""
 
@@ -219,7 +233,7 @@ def damaged(path, sound):
 def main(out):
     shutil.rmtree(out, ignore_errors=True)
     os.makedirs(out)
-    for make in (types, stateful, vocabulary, tags, odd, loop, large):
+    for make in (types, stateful, vocabulary, tags, odd, loop, jit, large):
         make(os.path.join(out, make.__name__))
     damaged(os.path.join(out, "short_variables"), os.path.join(out, "tags"))
     missing = os.path.join(out, "no_variables")
