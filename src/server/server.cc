@@ -75,7 +75,8 @@ frontend::http::RestHandler::Options RestOptionsOf(const Options& options) {
   return {.timeout = absl::Milliseconds(options.rest_api_timeout_in_ms),
           .cors = options.rest_api_enable_cors_support,
           .gzip_replies = options.rest_api_gzip_replies,
-          .max_body_bytes = static_cast<uint64_t>(options.rest_api_max_body_bytes)};
+          .max_body_bytes = static_cast<uint64_t>(options.rest_api_max_body_bytes),
+          .max_calls = static_cast<size_t>(options.rest_api_num_threads)};
 }
 
 codec::grpc::TensorEncoding EncodingOf(const Options& options) {
@@ -124,7 +125,7 @@ class Server::Parts {
         model_service(&models, options.allow_reload_rpc ? &applier : nullptr, &control_pool,
                       [this] { return MonitoringPage(); }),
         health_service(&health),
-        grpc(&request_metrics),
+        grpc(&request_metrics, static_cast<size_t>(options.grpc_max_threads)),
         rest(RestOptions(), &inference, &models, &health, &metrics),
         control_pool({.name = "control"}) {
     metrics::AddProcessMetrics(metrics);

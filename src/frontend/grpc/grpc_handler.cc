@@ -67,7 +67,10 @@ void GrpcHandler::OnRequest(net::ExchangePtr exchange) {
   }
   auto call = std::make_shared<UnaryCall>(std::move(exchange), found->second.name,
                                           *std::move(message), arrival, deadline, metrics_);
-  found->second.method(call);
+  gate_.Enter([&method = found->second.method, call](service::CallGate::Place place) {
+    call->Keep(std::move(place));
+    method(call);
+  });
   call->ArmDeadline();
 }
 

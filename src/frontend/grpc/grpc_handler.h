@@ -8,6 +8,7 @@
 #include "base/strings.h"
 #include "frontend/grpc/unary_call.h"
 #include "net/exchange.h"
+#include "service/call_gate.h"
 #include "service/request_metrics.h"
 
 namespace baton::frontend::grpc {
@@ -18,7 +19,9 @@ namespace baton::frontend::grpc {
 // Threads: Add before the listener starts; then thread-safe. Owner: server/; outlives net::Server.
 class GrpcHandler final : public net::RequestHandler {
  public:
-  explicit GrpcHandler(service::RequestMetrics* metrics) : metrics_(metrics) {}
+  // `max_calls`: unary calls worked on at once, the rest wait; 0: any number.
+  explicit GrpcHandler(service::RequestMetrics* metrics, size_t max_calls = 0)
+      : metrics_(metrics), gate_(max_calls) {}
 
   // Called on the loop thread; must finish the call sooner or later, on any thread.
   using UnaryMethod = absl::AnyInvocable<void(UnaryCallPtr) const>;
@@ -42,6 +45,7 @@ class GrpcHandler final : public net::RequestHandler {
     UnaryMethod method;
   };
   service::RequestMetrics* const metrics_;
+  service::CallGate gate_;
   base::StringMap<Unary> unary_;
   base::StringMap<StreamMethod> streams_;
 };

@@ -11,6 +11,7 @@
 #include "base/buffer.h"
 #include "net/pending_answer.h"
 #include "predict/call.h"
+#include "service/call_gate.h"
 #include "service/call_record.h"
 
 namespace baton::frontend::grpc {
@@ -37,6 +38,9 @@ class UnaryCall {
     record_.SetServable(model, version, signature);
   }
 
+  // A place at the gate, kept until the call is gone.
+  void Keep(service::CallGate::Place place) { place_ = std::move(place); }
+
   void FinishError(const absl::Status& status);
   // One message with room for the prefix in front (grpc_message.h).
   void FinishMessage(std::vector<base::Buffer> parts);
@@ -51,6 +55,7 @@ class UnaryCall {
   const base::Buffer message_;
   const bool gzip_reply_;
   const std::shared_ptr<net::PendingAnswer> pending_;
+  service::CallGate::Place place_;
 };
 
 using UnaryCallPtr = std::shared_ptr<UnaryCall>;

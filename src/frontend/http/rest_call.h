@@ -9,6 +9,7 @@
 #include "base/buffer.h"
 #include "net/pending_answer.h"
 #include "predict/call.h"
+#include "service/call_gate.h"
 #include "service/call_record.h"
 
 namespace baton::frontend::http {
@@ -40,6 +41,9 @@ class RestCall {
     record_.SetServable(model, version, signature);
   }
 
+  // A place at the gate, kept until the call is gone.
+  void Keep(service::CallGate::Place place) { place_ = std::move(place); }
+
   void FinishError(const absl::Status& status);
   void FinishJson(base::Buffer body);
   // Any other answer of the contract: a status with or without a body, counted under `code`.
@@ -53,6 +57,7 @@ class RestCall {
   const Options options_;
   service::CallRecord record_;
   const std::shared_ptr<net::PendingAnswer> pending_;
+  service::CallGate::Place place_;
 };
 
 using RestCallPtr = std::shared_ptr<RestCall>;

@@ -133,7 +133,8 @@ net::Response PlainText(int status, std::string text) {
 RestHandler::RestHandler(Options options, const service::InferenceService* inference,
                          const service::ModelService* models, const service::Health* health,
                          const metrics::Registry* metrics)
-    : options_(options),
+    : options_(std::move(options)),
+      gate_(options_.max_calls),
       inference_(inference),
       models_(models),
       health_(health),
@@ -178,6 +179,16 @@ void RestHandler::OnRequest(net::ExchangePtr exchange) {
                         .cors = options_.cors,
                         .gzip_reply = options_.gzip_replies && AcceptsGzip(request)},
       exchange, MethodName(path), &inference_->metrics());
+  call->SetRequestedModel(path.name);
+  gate_.Enter([this, path = std::move(path), call](service::CallGate::Place place) mutable {
+    call->Keep(std::move(place));
+    Dispatch(std::move(path), call);
+  });
+  call->ArmDeadline();
+}
+
+void RestHandler::Dispatch(RestPath path, const RestCallPtr& call) {
+  const net::Request& request = call->request();
   switch (path.kind) {
     case RestPath::Kind::kPreflight: {
       const std::string* origin = request.headers.Find("Origin");
@@ -209,7 +220,6 @@ void RestHandler::OnRequest(net::ExchangePtr exchange) {
       call->FinishError(absl::InvalidArgumentError(
           base::StrCat("Malformed request: ", request.method, " ", request.target)));
   }
-  call->ArmDeadline();
 }
 
 uint64_t RestHandler::MaxBodyBytes(const net::Request& request) { return options_.max_body_bytes; }

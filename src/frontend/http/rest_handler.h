@@ -6,8 +6,11 @@
 #include <string_view>
 
 #include "absl/time/time.h"
+#include "frontend/http/rest_call.h"
+#include "frontend/http/rest_path.h"
 #include "metrics/registry.h"
 #include "net/exchange.h"
+#include "service/call_gate.h"
 #include "service/inference_service.h"
 #include "service/model_service.h"
 
@@ -25,6 +28,7 @@ class RestHandler final : public net::RequestHandler {
     bool cors = false;
     bool gzip_replies = false;  // for clients that accept it
     uint64_t max_body_bytes = uint64_t{1} << 31;
+    size_t max_calls = 0;  // requests worked on at once, the rest wait; 0: any number
     // Where TensorFlow Serving's metrics page is (contract §8.1), and its text; empty: nowhere.
     std::string monitoring_path = {};
     std::function<std::string()> monitoring_page = {};
@@ -43,7 +47,10 @@ class RestHandler final : public net::RequestHandler {
   // Whether the target is the monitoring page's, whatever the method; then it was answered.
   bool AnswerMonitoring(std::string_view target, const net::ExchangePtr& exchange) const;
 
+  void Dispatch(RestPath path, const RestCallPtr& call);
+
   const Options options_;
+  service::CallGate gate_;
   const service::InferenceService* const inference_;
   const service::ModelService* const models_;
   const service::Health* const health_;
