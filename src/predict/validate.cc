@@ -1,5 +1,7 @@
 #include "predict/validate.h"
 
+#include <algorithm>
+
 #include "base/strings.h"
 
 namespace baton::predict {
@@ -12,14 +14,25 @@ tensor::DType WithoutRef(tensor::DType dtype) {
   return number > kRefOffset ? static_cast<tensor::DType>(number - kRefOffset) : dtype;
 }
 
+// One signature per port, or none at all.
+bool NamesEvery(const std::vector<const engine::Signature*>& signatures, size_t ports) {
+  return signatures.empty() ||
+         (signatures.size() == ports &&
+          std::find(signatures.begin(), signatures.end(), nullptr) == signatures.end());
+}
+
 }  // namespace
 
 absl::Status ValidateRequest(const PredictRequest& request) {
-  const engine::Signature& signature = *request.signature;
   if (request.inputs.size() != request.input_ports.size()) {
     return absl::InternalError("inputs and their ports differ in number");
   }
+  if (!NamesEvery(request.input_signatures, request.input_ports.size()) ||
+      !NamesEvery(request.output_signatures, request.output_ports.size())) {
+    return absl::InternalError("ports and their signatures differ in number");
+  }
   for (size_t i = 0; i < request.inputs.size(); ++i) {
+    const engine::Signature& signature = request.InputSignature(i);
     const uint32_t port = request.input_ports[i];
     if (port >= signature.inputs.size()) return absl::InternalError("no such input port");
     const tensor::DType expected = signature.inputs[port].dtype;
@@ -31,8 +44,10 @@ absl::Status ValidateRequest(const PredictRequest& request) {
                                                    tensor::Name(expected), " but ",
                                                    tensor::Name(given), " is provided"));
   }
-  for (uint32_t port : request.output_ports) {
-    if (port >= signature.outputs.size()) return absl::InternalError("no such output port");
+  for (size_t i = 0; i < request.output_ports.size(); ++i) {
+    if (request.output_ports[i] >= request.OutputSignature(i).outputs.size()) {
+      return absl::InternalError("no such output port");
+    }
   }
   return absl::OkStatus();
 }
