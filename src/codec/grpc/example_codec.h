@@ -23,7 +23,7 @@ struct ExamplesView {
   // field, which protobuf merges.
   absl::InlinedVector<std::string_view, 1> lists = {};
   bool has_context = false;                               // ExampleListWithContext
-  absl::InlinedVector<std::string_view, 1> context = {};  // pieces of one Example
+  absl::InlinedVector<std::string_view, 1> context = {};  // pieces of one Example, none empty
   size_t count = 0;                                       // Examples in all lists
 };
 

@@ -53,17 +53,21 @@ tensorflow::TensorInfo ToProto(const engine::Port& port) {
   return info;
 }
 
+tensorflow::SignatureDef ToProto(const engine::Signature& signature) {
+  tensorflow::SignatureDef def;
+  for (const engine::Port& port : signature.inputs)
+    (*def.mutable_inputs())[port.name] = ToProto(port);
+  for (const engine::Port& port : signature.outputs)
+    (*def.mutable_outputs())[port.name] = ToProto(port);
+  def.set_method_name(signature.method_name);
+  return def;
+}
+
 // What can be said of a model whose engine has no SignatureDefMap of its own.
 tfs::SignatureDefMap FromSignatures(const engine::SignatureTable& table) {
   tfs::SignatureDefMap map;
-  for (const engine::Signature& signature : table.all()) {
-    tensorflow::SignatureDef& def = (*map.mutable_signature_def())[signature.name];
-    for (const engine::Port& port : signature.inputs)
-      (*def.mutable_inputs())[port.name] = ToProto(port);
-    for (const engine::Port& port : signature.outputs)
-      (*def.mutable_outputs())[port.name] = ToProto(port);
-    def.set_method_name(signature.method_name);
-  }
+  for (const engine::Signature& signature : table.all())
+    (*map.mutable_signature_def())[signature.name] = ToProto(signature);
   return map;
 }
 
@@ -140,6 +144,16 @@ absl::StatusOr<std::string> MetadataJson(const lifecycle::ServableId& id,
   }
   return base::StrCat("{\n\"model_spec\":", ProtoJson(ServedSpec(id)),
                       ",\n\"metadata\": {\"signature_def\": ", ProtoJson(map), "}\n}\n");
+}
+
+std::string SignatureDefText(const engine::Model& model, const engine::Signature& signature) {
+  tfs::SignatureDefMap map;
+  const std::string_view bytes = model.signature_def_map();
+  if (map.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
+    const auto it = map.signature_def().find(signature.name);
+    if (it != map.signature_def().end()) return it->second.DebugString();
+  }
+  return ToProto(signature).DebugString();
 }
 
 absl::StatusOr<StatusRequest> ParseStatusRequest(std::string_view message) {

@@ -39,6 +39,10 @@ absl::StatusOr<std::string> EncodeMetadataResponse(const lifecycle::ServableId& 
 absl::StatusOr<std::string> MetadataJson(const lifecycle::ServableId& id,
                                          const engine::Model& model);
 
+// The SignatureDef of one of the model's signatures in protobuf's text format, as error texts show
+// it (§3.5).
+std::string SignatureDefText(const engine::Model& model, const engine::Signature& signature);
+
 struct StatusRequest {
   std::optional<OwnedModelSpec> spec;
 };

@@ -34,6 +34,9 @@ absl::StatusOr<PredictRequestView> ParsePredictRequest(std::string_view message)
 
 // A ModelSpec submessage. Errors as above.
 absl::StatusOr<predict::ModelSpec> ParseModelSpec(std::string_view bytes);
+// The same, added to what *spec already says, as protobuf merges a repeated submessage. False: no
+// ModelSpec. `depth` as in WireReader.
+bool MergeModelSpec(std::string_view bytes, int depth, predict::ModelSpec* spec);
 
 // Checks 4 to 9 of contract §3.3, in its order and words: input count, missing inputs, tensor
 // decoding, unknown names, output filter. `message` holds the view's bytes and is kept alive by the

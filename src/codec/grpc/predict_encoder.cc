@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "codec/grpc/model_spec_writer.h"
 #include "codec/grpc/predict_codec.h"
 #include "codec/grpc/tensor_encoder.h"
 #include "codec/grpc/wire_writer.h"
@@ -42,26 +43,6 @@ std::vector<Entry> MeasureEntries(const engine::Signature& signature,
     entries.push_back({signature.outputs[port].name, &tensor, TensorEncoder(tensor, encoding)});
   }
   return entries;
-}
-
-// An Int64Value: zero is a message without fields.
-size_t VersionSize(int64_t version) {
-  return version == 0 ? 0 : 1 + VarintSize(static_cast<uint64_t>(version));
-}
-
-size_t ModelSpecSize(const lifecycle::ServableId& id, std::string_view signature_name) {
-  size_t bytes = BytesFieldSize(2, VersionSize(id.version));
-  if (!id.name.empty()) bytes += BytesFieldSize(1, id.name.size());
-  if (!signature_name.empty()) bytes += BytesFieldSize(3, signature_name.size());
-  return bytes;
-}
-
-char* WriteModelSpec(const lifecycle::ServableId& id, std::string_view signature_name, char* to) {
-  if (!id.name.empty()) to = WriteBytesField(1, id.name, to);
-  to = WriteBytesTag(2, VersionSize(id.version), to);
-  if (id.version != 0) to = WriteVarint(static_cast<uint64_t>(id.version), WriteVarint(1 << 3, to));
-  if (!signature_name.empty()) to = WriteBytesField(3, signature_name, to);
-  return to;
 }
 
 }  // namespace

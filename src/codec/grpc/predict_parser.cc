@@ -31,33 +31,6 @@ bool MergeVersion(std::string_view bytes, int depth, int64_t* version) {
   return reader.ok();
 }
 
-bool MergeModelSpec(std::string_view bytes, int depth, predict::ModelSpec* spec) {
-  WireReader reader(bytes, depth);
-  while (reader.Next()) {
-    if (!reader.is_bytes()) continue;
-    switch (reader.field()) {
-      case 1:
-        if (!ReadString(reader, &spec->name)) return false;
-        break;
-      case 2: {
-        spec->label.reset();  // a choice of one: the last one said counts
-        int64_t version = spec->version.value_or(0);
-        if (!MergeVersion(reader.bytes(), reader.inner_depth(), &version)) return false;
-        spec->version = version;
-        break;
-      }
-      case 3:
-        if (!ReadString(reader, &spec->signature_name)) return false;
-        break;
-      case 4:
-        spec->version.reset();
-        if (!ReadString(reader, &spec->label.emplace())) return false;
-        break;
-    }
-  }
-  return reader.ok();
-}
-
 bool ReadInput(std::string_view bytes, int depth, PredictRequestView::Input* input) {
   WireReader reader(bytes, depth);
   std::string merged;
@@ -122,6 +95,33 @@ bool IsColdFieldWellFormed(const WireReader& reader) {
 }
 
 }  // namespace
+
+bool MergeModelSpec(std::string_view bytes, int depth, predict::ModelSpec* spec) {
+  WireReader reader(bytes, depth);
+  while (reader.Next()) {
+    if (!reader.is_bytes()) continue;
+    switch (reader.field()) {
+      case 1:
+        if (!ReadString(reader, &spec->name)) return false;
+        break;
+      case 2: {
+        spec->label.reset();  // a choice of one: the last one said counts
+        int64_t version = spec->version.value_or(0);
+        if (!MergeVersion(reader.bytes(), reader.inner_depth(), &version)) return false;
+        spec->version = version;
+        break;
+      }
+      case 3:
+        if (!ReadString(reader, &spec->signature_name)) return false;
+        break;
+      case 4:
+        spec->version.reset();
+        if (!ReadString(reader, &spec->label.emplace())) return false;
+        break;
+    }
+  }
+  return reader.ok();
+}
 
 absl::StatusOr<PredictRequestView> ParsePredictRequest(std::string_view message) {
   PredictRequestView view;
