@@ -4,10 +4,10 @@
 
 #include "base/status_macros.h"
 #include "base/strings.h"
-#include "codec/rest/json_reader.h"
 #include "codec/rest/json_tape.h"
 #include "codec/rest/predict_codec.h"
 #include "codec/rest/rapidjson_text.h"
+#include "codec/rest/request_body.h"
 #include "codec/rest/tensor_filler.h"
 
 namespace baton::codec::rest {
@@ -15,11 +15,6 @@ namespace {
 
 using engine::Port;
 using engine::Signature;
-
-absl::Status WrongDocument(const JsonTape& tape, std::string_view complaint) {
-  return absl::InvalidArgumentError(
-      base::StrCat("JSON Value: ", DebugText(tape, 0), " ", complaint));
-}
 
 // Room for the elements a shape promises. A shape that promises more than the text can hold is
 // irregular further on: then nothing is kept, and filling finds the place.
@@ -215,10 +210,7 @@ class RowReader {
 
 }  // namespace
 
-struct PredictBody::Parsed {
-  JsonTape tape;
-  std::string signature_name;
-};
+struct PredictBody::Parsed : RequestBody {};
 
 PredictBody::PredictBody(std::unique_ptr<Parsed> parsed) : parsed_(std::move(parsed)) {}
 PredictBody::PredictBody(PredictBody&&) noexcept = default;
@@ -226,18 +218,8 @@ PredictBody& PredictBody::operator=(PredictBody&&) noexcept = default;
 PredictBody::~PredictBody() = default;
 
 absl::StatusOr<PredictBody> PredictBody::Parse(base::Buffer body) {
-  auto parsed = std::make_unique<Parsed>();
-  BATON_ASSIGN_OR_RETURN(parsed->tape, ReadJson(body, kMaxDepth));
-  const JsonTape& tape = parsed->tape;
-  if (!tape.is_object(0)) return WrongDocument(tape, "Is not object");
-  if (const size_t at = tape.Find(0, "signature_name"); at != 0) {
-    if (tape.kind(at) != JsonKind::kString) {
-      return WrongDocument(tape,
-                           "not formatted correctly. 'signature_name' key must be a string value.");
-    }
-    parsed->signature_name = tape.string_at(at);
-  }
-  return PredictBody(std::move(parsed));
+  BATON_ASSIGN_OR_RETURN(RequestBody read, ReadRequestBody(body, kMaxDepth));
+  return PredictBody(std::make_unique<Parsed>(Parsed{std::move(read)}));
 }
 
 std::string_view PredictBody::signature_name() const { return parsed_->signature_name; }
