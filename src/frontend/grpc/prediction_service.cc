@@ -16,11 +16,55 @@ const absl::Status& MissingModelSpec() {
   return status;
 }
 
+using service::ExamplePlan;
+
+ExamplePlan::Options PlanOptions(const PredictionService::Options& options) {
+  return {.check_method_name = options.check_method_name};
+}
+
+auto TextOf(const service::Session& session) {
+  return [&session](const engine::Signature& signature) {
+    return codec::grpc::SignatureDefText(session.model(), signature);
+  };
+}
+
+// Runs what was planned over the examples of the call's message and answers with what `encode`
+// makes of the results.
+template <typename Encode>
+void RunPlan(service::Session session, absl::StatusOr<ExamplePlan> plan,
+             const codec::grpc::ExamplesView& view, UnaryCallPtr call, Encode encode) {
+  call->SetServable(session.id().name, session.id().version,
+                    plan.ok() && plan->signature() != nullptr ? plan->signature()->name : "");
+  if (!plan.ok()) return call->FinishError(plan.status());
+  absl::StatusOr<tensor::Tensor> examples = codec::grpc::ReadExamples(view, call->message());
+  if (!examples.ok()) return call->FinishError(examples.status());
+  absl::StatusOr<predict::PredictRequest> request = plan->Feed(*std::move(examples));
+  if (!request.ok()) return call->FinishError(request.status());
+
+  lifecycle::ServableHandle handle = session.handle();
+  predict::CallContext context = call->context();
+  std::move(session).Run(
+      std::move(context), *std::move(request),
+      [call = std::move(call), handle = std::move(handle), plan = *std::move(plan),
+       encode](absl::StatusOr<predict::PredictResponse> response) {
+        if (!response.ok()) return call->FinishError(response.status());
+        const absl::StatusOr<ExamplePlan::Results> results = plan.Read(*response);
+        if (!results.ok()) return call->FinishError(results.status());
+        std::vector<base::Buffer> message;
+        message.push_back(encode(handle->id(), plan, *results));
+        call->FinishMessage(std::move(message));
+      });
+}
+
 }  // namespace
 
 void PredictionService::Register(GrpcHandler& handler) const {
   const std::string service = "/tensorflow.serving.PredictionService/";
   handler.AddUnary(service + "Predict", [this](UnaryCallPtr call) { Predict(std::move(call)); });
+  handler.AddUnary(service + "Classify", [this](UnaryCallPtr call) { Classify(std::move(call)); });
+  handler.AddUnary(service + "Regress", [this](UnaryCallPtr call) { Regress(std::move(call)); });
+  handler.AddUnary(service + "MultiInference",
+                   [this](UnaryCallPtr call) { MultiInference(std::move(call)); });
   handler.AddUnary(service + "GetModelMetadata",
                    [this](const UnaryCallPtr& call) { GetModelMetadata(call); });
 }
@@ -42,6 +86,10 @@ void PredictionService::Predict(UnaryCallPtr call) const {
         base::StrCat("Serving signature key \"", name, "\" not found.")));
   }
   call->SetServable(session->id().name, session->id().version, signature->name);
+  if (options_.check_method_name) {
+    const absl::Status status = service::CheckPredictMethodName(*signature);
+    if (!status.ok()) return call->FinishError(status);
+  }
 
   absl::StatusOr<predict::PredictRequest> request =
       codec::grpc::BindPredictRequest(*view, call->message(), *signature);
@@ -57,6 +105,57 @@ void PredictionService::Predict(UnaryCallPtr call) const {
         if (!result.ok()) return call->FinishError(result.status());
         call->FinishMessage(codec::grpc::EncodePredictResponse(handle->id(), *signature, ports,
                                                                *result, encoding, kPrefixBytes));
+      });
+}
+
+void PredictionService::Classify(UnaryCallPtr call) const {
+  const auto view = codec::grpc::ParseClassificationRequest(call->message().view());
+  if (!view.ok()) return call->FinishError(view.status());
+  if (!view->spec) return call->FinishError(MissingModelSpec());
+  absl::StatusOr<service::Session> session = inference_->Begin(*view->spec);
+  if (!session.ok()) return call->FinishError(session.status());
+  auto plan = ExamplePlan::Classify(session->signatures(), view->spec->signature_name,
+                                    PlanOptions(options_), TextOf(*session));
+  RunPlan(
+      *std::move(session), std::move(plan), view->examples, std::move(call),
+      [](const lifecycle::ServableId& id, const ExamplePlan&, const ExamplePlan::Results& results) {
+        return codec::grpc::EncodeClassificationResponse(
+            id, results[0].signature_name, std::get<predict::Classifications>(results[0].value),
+            kPrefixBytes);
+      });
+}
+
+void PredictionService::Regress(UnaryCallPtr call) const {
+  const auto view = codec::grpc::ParseRegressionRequest(call->message().view());
+  if (!view.ok()) return call->FinishError(view.status());
+  if (!view->spec) return call->FinishError(MissingModelSpec());
+  absl::StatusOr<service::Session> session = inference_->Begin(*view->spec);
+  if (!session.ok()) return call->FinishError(session.status());
+  auto plan = ExamplePlan::Regress(session->signatures(), view->spec->signature_name,
+                                   PlanOptions(options_), TextOf(*session));
+  RunPlan(
+      *std::move(session), std::move(plan), view->examples, std::move(call),
+      [](const lifecycle::ServableId& id, const ExamplePlan&, const ExamplePlan::Results& results) {
+        return codec::grpc::EncodeRegressionResponse(
+            id, results[0].signature_name, std::get<predict::Regressions>(results[0].value),
+            kPrefixBytes);
+      });
+}
+
+void PredictionService::MultiInference(UnaryCallPtr call) const {
+  const auto view = codec::grpc::ParseMultiInferenceRequest(call->message().view());
+  if (!view.ok()) return call->FinishError(view.status());
+  // The first task says which model; without one the name is empty, and refused as such.
+  predict::ModelSpec spec;
+  if (!view->tasks.empty() && view->tasks[0].spec) spec = *view->tasks[0].spec;
+  absl::StatusOr<service::Session> session = inference_->Begin(spec);
+  if (!session.ok()) return call->FinishError(session.status());
+  auto plan = ExamplePlan::MultiInference(session->signatures(), view->tasks, PlanOptions(options_),
+                                          TextOf(*session));
+  RunPlan(
+      *std::move(session), std::move(plan), view->examples, std::move(call),
+      [](const lifecycle::ServableId& id, const ExamplePlan&, const ExamplePlan::Results& results) {
+        return codec::grpc::EncodeMultiInferenceResponse(id, results, kPrefixBytes);
       });
 }
 

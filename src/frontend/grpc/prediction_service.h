@@ -1,19 +1,23 @@
 #pragma once
 
+#include "codec/grpc/example_codec.h"
 #include "codec/grpc/tensor_codec.h"
 #include "frontend/grpc/grpc_handler.h"
+#include "service/example_plan.h"
 #include "service/inference_service.h"
 
 namespace baton::frontend::grpc {
 
-// tensorflow.serving.PredictionService: Predict and GetModelMetadata.
+// tensorflow.serving.PredictionService: Predict, Classify, Regress, MultiInference and
+// GetModelMetadata.
 //
 // Threads: thread-safe. Owner: server/; outlives the handler it registers with. Errors: contract
-// §3.2, §3.3, §3.8.
+// §3.2 to §3.8.
 class PredictionService {
  public:
   struct Options {
     codec::grpc::TensorEncoding encoding = codec::grpc::TensorEncoding::kTypedField;
+    bool check_method_name = false;  // --enable_signature_method_name_check
   };
 
   PredictionService(Options options, const service::InferenceService* inference)
@@ -23,6 +27,9 @@ class PredictionService {
 
  private:
   void Predict(UnaryCallPtr call) const;
+  void Classify(UnaryCallPtr call) const;
+  void Regress(UnaryCallPtr call) const;
+  void MultiInference(UnaryCallPtr call) const;
   void GetModelMetadata(const UnaryCallPtr& call) const;
 
   const Options options_;

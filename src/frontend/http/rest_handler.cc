@@ -8,10 +8,12 @@
 #include "codec/grpc/model_codec.h"
 #include "codec/rest/predict_codec.h"
 #include "frontend/http/rest_call.h"
+#include "frontend/http/rest_examples.h"
 #include "frontend/http/rest_path.h"
 #include "frontend/http/rest_status.h"
 #include "net/gzip.h"
 #include "net/http_status.h"
+#include "service/example_plan.h"
 
 namespace baton::frontend::http {
 namespace {
@@ -47,7 +49,8 @@ bool AcceptsGzip(const net::Request& request) {
   return accepted != nullptr && accepted->find("gzip") != std::string::npos;
 }
 
-void Predict(const service::InferenceService& inference, RestPath path, RestCallPtr call) {
+void Predict(const service::InferenceService& inference, RestPath path, bool check_method_name,
+             RestCallPtr call) {
   absl::StatusOr<codec::rest::PredictBody> body =
       codec::rest::PredictBody::Parse(PlainBody(call->request()));
   if (!body.ok()) return call->FinishError(body.status());
@@ -70,6 +73,10 @@ void Predict(const service::InferenceService& inference, RestPath path, RestCall
   }
   absl::StatusOr<codec::rest::PredictBody::Decoded> decoded = body->Decode(*signature);
   if (!decoded.ok()) return call->FinishError(decoded.status());
+  if (check_method_name) {
+    const absl::Status status = service::CheckPredictMethodName(*signature);
+    if (!status.ok()) return call->FinishError(status);
+  }
 
   lifecycle::ServableHandle handle = session->handle();
   std::vector<uint32_t> ports = decoded->request.output_ports;
@@ -210,10 +217,11 @@ void RestHandler::Dispatch(RestPath path, const RestCallPtr& call) {
       break;
     case RestPath::Kind::kInference:
       if (path.verb == "predict") {
-        Predict(*inference_, std::move(path), call);
+        Predict(*inference_, std::move(path), options_.check_method_name, call);
       } else {
-        call->FinishError(absl::UnimplementedError(
-            base::StrCat(path.verb, " is not served by this version of Baton; use predict")));
+        AnswerExamples(path.verb == "classify" ? ExampleVerb::kClassify : ExampleVerb::kRegress,
+                       *inference_, SpecOf(path), {.check_method_name = options_.check_method_name},
+                       PlainBody(request), call);
       }
       break;
     default:
