@@ -28,11 +28,8 @@ class RestHandler final : public net::RequestHandler {
     bool cors = false;
     bool gzip_replies = false;  // for clients that accept it
     uint64_t max_body_bytes = uint64_t{1} << 31;
-<<<<<<< src/frontend/http/rest_handler.h
     bool check_method_name = false;  // --enable_signature_method_name_check
-=======
     size_t max_calls = 0;  // requests worked on at once, the rest wait; 0: any number
->>>>>>> /tmp/land.theirs
     // Where TensorFlow Serving's metrics page is (contract §8.1), and its text; empty: nowhere.
     std::string monitoring_path = {};
     std::function<std::string()> monitoring_page = {};
