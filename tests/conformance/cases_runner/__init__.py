@@ -1,0 +1,1 @@
+"""Conformance as data: reads tests/conformance/cases, asks servers, compares, reports. See tests/conformance/README.md."""
