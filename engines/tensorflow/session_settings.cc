@@ -79,8 +79,9 @@ std::vector<std::string> FieldsWithoutEffect(const tf::ConfigProto& config, bool
   config.GetReflection()->ListFields(config, &fields);
   for (const auto* field : fields) {
     const std::string name(field->name());
-    const bool needs_gpu = name == "gpu_options" || name == "pluggable_device_options";
-    if (unused.count(name) != 0 || (needs_gpu && !tf::IsGoogleCudaEnabled()) ||
+    const bool is_for_gpu = (name == "gpu_options" && config.gpu_options().ByteSizeLong() > 0) ||
+                            name == "pluggable_device_options";
+    if (unused.count(name) != 0 || (is_for_gpu && !tf::IsGoogleCudaEnabled()) ||
         (name == "operation_timeout_in_ms" && !uses_pool)) {
       names.push_back(name);
     }

@@ -2,6 +2,7 @@
 // (docs/adr/0003-tensorflow-api.md).
 #include <cstdlib>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -40,16 +41,26 @@ void PrepareProcess() {
   }
 }
 
-// Whether graphs may be compiled with XLA, in the whole process. Without the option they may.
+// Whether graphs may be compiled with XLA is one switch of the process, which each load sets the
+// way it wants it. Without the options it stays as it is, on.
 sdk::Status SetXla(const sdk::Options& options) {
-  const std::string_view value = options.Find("enable_xla").value_or("");
-  if (value == "true") {
+  bool is_given = false;
+  bool is_enabled = false;
+  for (const char* key : {"xla_cpu_compilation_enabled", "xla_gpu_compilation_enabled"}) {
+    const std::optional<std::string_view> value = options.Find(key);
+    if (!value) continue;
+    if (*value != "true" && *value != "false") {
+      return {sdk::Code::kInvalidArgument, "option \"" + std::string(key) + "\" is \"" +
+                                               std::string(*value) + "\", not true or false"};
+    }
+    is_given = true;
+    is_enabled = is_enabled || *value == "true";
+  }
+  if (!is_given) return {};
+  if (is_enabled) {
     tensorflow::EnableXlaCompilation();
-  } else if (value == "false") {
+  } else {
     tensorflow::DisableXlaCompilation();
-  } else if (!value.empty()) {
-    return {sdk::Code::kInvalidArgument,
-            "option \"enable_xla\" is \"" + std::string(value) + "\", not true or false"};
   }
   return {};
 }
@@ -58,7 +69,6 @@ class TensorflowEngine final : public sdk::Engine {
  public:
   static sdk::Result<std::unique_ptr<sdk::Engine>> Create(const sdk::Options& options) {
     PrepareProcess();
-    if (sdk::Status status = SetXla(options); !status.ok()) return status;
     sdk::Status status = LoadOperatorLibraries(options.Find("custom_op_libraries").value_or(""));
     if (!status.ok()) return status;
     return std::unique_ptr<sdk::Engine>(new TensorflowEngine);
@@ -74,6 +84,7 @@ class TensorflowEngine final : public sdk::Engine {
 
   sdk::Result<std::unique_ptr<sdk::Model>> Load(const std::string& path,
                                                 const sdk::Options& options) override {
+    if (sdk::Status status = SetXla(options); !status.ok()) return status;
     sdk::Result<SessionSettings> settings = ReadSessionSettings(path, options);
     if (!settings.ok()) return settings.status();
     return TensorflowModel::Load(path, ParseTags(options.Find("saved_model_tags").value_or("")),

@@ -200,10 +200,16 @@ TEST_F(SavedModelConfigTest, WhatHasNoEffectIsNamedOnce) {
   }
 }
 
+TEST(TensorflowOptionsTest, EmptyGpuOptionsAreNotWorthALine) {
+  testing::internal::CaptureStderr();
+  RunOnce({{"session_config", std::string("\x32\x00", 2)}}, Observed("half_plus_two/123"));
+  EXPECT_THAT(testing::internal::GetCapturedStderr(), testing::Not(HasSubstr("gpu_options")));
+}
+
 TEST(TensorflowOptionsTest, FieldsOfTheSessionConfigWithoutEffectAreNamedOnce) {
-  // gpu_options 6, operation_timeout_in_ms 11, rpc_options 13, cluster_def 14,
+  // gpu_options 6 {allow_growth 4}, operation_timeout_in_ms 11, rpc_options 13, cluster_def 14,
   // experimental 16 {collective_group_leader 1}
-  const std::string config("\x32\x00\x58\x05\x6a\x00\x72\x00\x82\x01\x03\x0a\x01x", 14);
+  const std::string config("\x32\x02\x20\x01\x58\x05\x6a\x00\x72\x00\x82\x01\x03\x0a\x01x", 16);
   testing::internal::CaptureStderr();
   RunOnce({{"session_config", config}, {"per_process_gpu_memory_fraction", "0.5"}},
           Observed("half_plus_two/123"));
@@ -228,15 +234,13 @@ absl::Status CreateEngine(const EngineOptions& options) {
 
 TEST(TensorflowOptionsTest, XlaIsOffWhenTheOperatorSaysSo) {
   const TestModel::Tensors inputs = {{"x", Floats({1, 2})}};
-  ASSERT_TRUE(CreateEngine({{"enable_xla", "false"}}).ok());
-  const absl::Status off = Load(Made("jit")).Run("", inputs).status();
+  const EngineOptions none = {{"xla_cpu_compilation_enabled", "false"},
+                              {"xla_gpu_compilation_enabled", "false"}};
+  const absl::Status off = Load(Made("jit"), none).Run("", inputs).status();
   EXPECT_THAT(std::string(off.message()), HasSubstr("XLA compilation disabled"));
-  ASSERT_TRUE(CreateEngine({{"enable_xla", "true"}}).ok());
-  auto outputs = Load(Made("jit")).Run("", inputs);
+  auto outputs = Load(Made("jit"), {{"xla_cpu_compilation_enabled", "true"}}).Run("", inputs);
   ASSERT_TRUE(outputs.ok()) << outputs.status();
   EXPECT_THAT(Values<float>(outputs->at("y")), ElementsAre(3, 5));
-  EXPECT_EQ(CreateEngine({{"enable_xla", "yes"}}),
-            absl::InvalidArgumentError("option \"enable_xla\" is \"yes\", not true or false"));
 }
 
 TEST(TensorflowOptionsTest, AnOperatorLibraryThatCannotBeLoadedIsNamed) {
@@ -261,6 +265,8 @@ TEST(TensorflowOptionsTest, OptionsThatCannotBeReadAreNamed) {
        "option \"intra_op_parallelism_threads\" is \"two\", not a number"},
       {"inter_op_parallelism_threads", "99999999999",
        "option \"inter_op_parallelism_threads\" is \"99999999999\", not a number"},
+      {"xla_gpu_compilation_enabled", "yes",
+       "option \"xla_gpu_compilation_enabled\" is \"yes\", not true or false"},
       {"per_process_gpu_memory_fraction", "",
        "option \"per_process_gpu_memory_fraction\" is \"\", not a number"},
   };
