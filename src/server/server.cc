@@ -76,6 +76,7 @@ frontend::http::RestHandler::Options RestOptionsOf(const Options& options) {
           .cors = options.rest_api_enable_cors_support,
           .gzip_replies = options.rest_api_gzip_replies,
           .max_body_bytes = static_cast<uint64_t>(options.rest_api_max_body_bytes),
+          .check_method_name = options.enable_signature_method_name_check,
           .max_calls = static_cast<size_t>(options.rest_api_num_threads)};
 }
 
@@ -121,7 +122,10 @@ class Server::Parts {
             &source, &manager, &monitor),
         inference(&registry, &request_metrics),
         models(&monitor),
-        prediction_service({.encoding = EncodingOf(options)}, &inference),
+        prediction_service({.encoding = EncodingOf(options),
+                            .check_method_name = options.enable_signature_method_name_check,
+                            .metrics = &serving_metrics},
+                           &inference),
         model_service(&models, options.allow_reload_rpc ? &applier : nullptr, &control_pool,
                       [this] { return MonitoringPage(); }),
         health_service(&health),

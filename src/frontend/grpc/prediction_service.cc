@@ -28,6 +28,14 @@ auto TextOf(const service::Session& session) {
   };
 }
 
+// Finds the model; a name that has none is noted for the metrics.
+absl::StatusOr<service::Session> Begin(const service::InferenceService& inference,
+                                       const predict::ModelSpec& spec, UnaryCall& call) {
+  absl::StatusOr<service::Session> session = inference.Begin(spec);
+  if (!session.ok()) call.SetRequestedModel(spec.name);
+  return session;
+}
+
 // Runs what was planned over the examples of the call's message and answers with what `encode`
 // makes of the results.
 template <typename Encode>
@@ -43,10 +51,12 @@ void RunPlan(service::Session session, absl::StatusOr<ExamplePlan> plan,
 
   lifecycle::ServableHandle handle = session.handle();
   predict::CallContext context = call->context();
+  call->BeginRun();
   std::move(session).Run(
       std::move(context), *std::move(request),
       [call = std::move(call), handle = std::move(handle), plan = *std::move(plan),
        encode](absl::StatusOr<predict::PredictResponse> response) {
+        call->EndRun();
         if (!response.ok()) return call->FinishError(response.status());
         const absl::StatusOr<ExamplePlan::Results> results = plan.Read(*response);
         if (!results.ok()) return call->FinishError(results.status());
@@ -75,7 +85,7 @@ void PredictionService::Predict(UnaryCallPtr call) const {
   if (!view.ok()) return call->FinishError(view.status());
   if (!view->spec) return call->FinishError(MissingModelSpec());
 
-  absl::StatusOr<service::Session> session = inference_->Begin(*view->spec);
+  absl::StatusOr<service::Session> session = Begin(*inference_, *view->spec, *call);
   if (!session.ok()) return call->FinishError(session.status());
   const std::string_view name =
       view->spec->signature_name.empty() ? engine::kDefaultSignature : view->spec->signature_name;
@@ -98,10 +108,12 @@ void PredictionService::Predict(UnaryCallPtr call) const {
   lifecycle::ServableHandle handle = session->handle();
   std::vector<uint32_t> ports = request->output_ports;
   predict::CallContext context = call->context();
+  call->BeginRun();
   std::move(*session).Run(
       std::move(context), *std::move(request),
       [call = std::move(call), handle = std::move(handle), ports = std::move(ports), signature,
        encoding = options_.encoding](absl::StatusOr<predict::PredictResponse> result) {
+        call->EndRun();
         if (!result.ok()) return call->FinishError(result.status());
         call->FinishMessage(codec::grpc::EncodePredictResponse(handle->id(), *signature, ports,
                                                                *result, encoding, kPrefixBytes));
@@ -112,7 +124,7 @@ void PredictionService::Classify(UnaryCallPtr call) const {
   const auto view = codec::grpc::ParseClassificationRequest(call->message().view());
   if (!view.ok()) return call->FinishError(view.status());
   if (!view->spec) return call->FinishError(MissingModelSpec());
-  absl::StatusOr<service::Session> session = inference_->Begin(*view->spec);
+  absl::StatusOr<service::Session> session = Begin(*inference_, *view->spec, *call);
   if (!session.ok()) return call->FinishError(session.status());
   auto plan = ExamplePlan::Classify(session->signatures(), view->spec->signature_name,
                                     PlanOptions(options_), TextOf(*session));
@@ -129,7 +141,7 @@ void PredictionService::Regress(UnaryCallPtr call) const {
   const auto view = codec::grpc::ParseRegressionRequest(call->message().view());
   if (!view.ok()) return call->FinishError(view.status());
   if (!view->spec) return call->FinishError(MissingModelSpec());
-  absl::StatusOr<service::Session> session = inference_->Begin(*view->spec);
+  absl::StatusOr<service::Session> session = Begin(*inference_, *view->spec, *call);
   if (!session.ok()) return call->FinishError(session.status());
   auto plan = ExamplePlan::Regress(session->signatures(), view->spec->signature_name,
                                    PlanOptions(options_), TextOf(*session));
@@ -148,15 +160,16 @@ void PredictionService::MultiInference(UnaryCallPtr call) const {
   // The first task says which model; without one the name is empty, and refused as such.
   predict::ModelSpec spec;
   if (!view->tasks.empty() && view->tasks[0].spec) spec = *view->tasks[0].spec;
-  absl::StatusOr<service::Session> session = inference_->Begin(spec);
+  absl::StatusOr<service::Session> session = Begin(*inference_, spec, *call);
   if (!session.ok()) return call->FinishError(session.status());
   auto plan = ExamplePlan::MultiInference(session->signatures(), view->tasks, PlanOptions(options_),
                                           TextOf(*session));
-  RunPlan(
-      *std::move(session), std::move(plan), view->examples, std::move(call),
-      [](const lifecycle::ServableId& id, const ExamplePlan&, const ExamplePlan::Results& results) {
-        return codec::grpc::EncodeMultiInferenceResponse(id, results, kPrefixBytes);
-      });
+  RunPlan(*std::move(session), std::move(plan), view->examples, std::move(call),
+          [metrics = options_.metrics](const lifecycle::ServableId& id, const ExamplePlan& plan,
+                                       const ExamplePlan::Results& results) {
+            if (metrics != nullptr) metrics->CountExamples(id.name, plan.num_examples());
+            return codec::grpc::EncodeMultiInferenceResponse(id, results, kPrefixBytes);
+          });
 }
 
 void PredictionService::GetModelMetadata(const UnaryCallPtr& call) const {
@@ -174,7 +187,7 @@ void PredictionService::GetModelMetadata(const UnaryCallPtr& call) const {
           absl::InvalidArgumentError(base::StrCat("Metadata field ", field, " is not supported")));
     }
   }
-  absl::StatusOr<service::Session> session = inference_->Begin(request->spec->view());
+  absl::StatusOr<service::Session> session = Begin(*inference_, request->spec->view(), *call);
   if (!session.ok()) return call->FinishError(session.status());
   call->SetServable(session->id().name, session->id().version, "");
   absl::StatusOr<std::string> response =

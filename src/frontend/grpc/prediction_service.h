@@ -3,6 +3,7 @@
 #include "codec/grpc/example_codec.h"
 #include "codec/grpc/tensor_codec.h"
 #include "frontend/grpc/grpc_handler.h"
+#include "metrics/serving_metrics.h"
 #include "service/example_plan.h"
 #include "service/inference_service.h"
 
@@ -17,7 +18,8 @@ class PredictionService {
  public:
   struct Options {
     codec::grpc::TensorEncoding encoding = codec::grpc::TensorEncoding::kTypedField;
-    bool check_method_name = false;  // --enable_signature_method_name_check
+    bool check_method_name = false;              // --enable_signature_method_name_check
+    metrics::ServingMetrics* metrics = nullptr;  // counts MultiInference's examples; may be null
   };
 
   PredictionService(Options options, const service::InferenceService* inference)

@@ -53,9 +53,11 @@ void AnswerExamples(ExampleVerb verb, const service::InferenceService& inference
 
   // The sink holds the lease on the version, and with it the plan's signatures.
   predict::CallContext context = call->context();
+  call->BeginRun();
   std::move(*session).Run(std::move(context), *std::move(request),
                           [call = std::move(call), plan = *std::move(plan)](
                               absl::StatusOr<predict::PredictResponse> response) {
+                            call->EndRun();
                             if (!response.ok()) return call->FinishError(response.status());
                             absl::StatusOr<base::Buffer> text = ResultText(plan, *response);
                             if (!text.ok()) return call->FinishError(text.status());

@@ -81,10 +81,12 @@ void Predict(const service::InferenceService& inference, RestPath path, bool che
   lifecycle::ServableHandle handle = session->handle();
   std::vector<uint32_t> ports = decoded->request.output_ports;
   predict::CallContext context = call->context();
+  call->BeginRun();
   std::move(*session).Run(
       std::move(context), std::move(decoded->request),
       [call = std::move(call), handle = std::move(handle), ports = std::move(ports), signature,
        format = decoded->format](absl::StatusOr<predict::PredictResponse> result) {
+        call->EndRun();
         if (!result.ok()) return call->FinishError(result.status());
         absl::StatusOr<base::Buffer> text =
             codec::rest::EncodePredictResponse(*signature, ports, *result, format);
