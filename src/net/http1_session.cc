@@ -65,6 +65,12 @@ void Http1Session::Parse(std::string_view bytes) {
     ReadHead(bytes);
   }
   leaves_input_unread_ |= !bytes.empty();
+  if (input_ == Input::kBody) {
+    heard_at_ = host_.loop().now();
+    if (body_timer_ == 0) {
+      WatchBody();
+    }
+  }
 }
 
 void Http1Session::ReadHead(std::string_view& bytes) {
@@ -93,7 +99,9 @@ void Http1Session::ReadHead(std::string_view& bytes) {
     return;
   }
   bytes.remove_prefix(end - before);
-  CancelTimer();
+  if (head_timer_ != 0) {
+    host_.loop().Cancel(std::exchange(head_timer_, 0));
+  }
   Http1Head head = ParseHttp1Head(seen.substr(0, end), host_.limits());
   partial_.clear();
   if (partial_.capacity() > kKeepCapacity) {
@@ -205,7 +213,7 @@ void Http1Session::Fail(int status) {
 }
 
 void Http1Session::EndInput() {
-  CancelTimer();
+  CancelTimers();
   input_ = Input::kOver;
   partial_ = std::string();
   held_ = std::string();
@@ -220,9 +228,32 @@ void Http1Session::AbandonCurrent() {
   body_ = BodyBuffer();
 }
 
-void Http1Session::CancelTimer() {
-  if (head_timer_ != 0) {
-    host_.loop().Cancel(std::exchange(head_timer_, 0));
+// One timer serves for all bodies of a connection: it is set again only when it finds it was early.
+void Http1Session::WatchBody() {
+  body_timer_ = host_.loop().RunAt(heard_at_ + host_.limits().body_timeout, [this] {
+    body_timer_ = 0;
+    if (input_ != Input::kBody) {
+      return;
+    }
+    const absl::Time now = host_.loop().now();
+    if (!host_.is_reading()) {
+      heard_at_ = now;  // the silence is of our own making
+    }
+    if (now < heard_at_ + host_.limits().body_timeout) {
+      WatchBody();
+      return;
+    }
+    AbandonCurrent();
+    slots_.pop_back();
+    Fail(408);
+  });
+}
+
+void Http1Session::CancelTimers() {
+  for (EventLoop::TimerId* timer : {&head_timer_, &body_timer_}) {
+    if (*timer != 0) {
+      host_.loop().Cancel(std::exchange(*timer, 0));
+    }
   }
 }
 

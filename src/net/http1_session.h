@@ -65,7 +65,8 @@ class Http1Session final : public ProtocolSession, private Http1AnswerSink {
   bool WriteFront(OutputQueue& out);
   void DropFront();
   void DropUnansweredBehind();
-  void CancelTimer();
+  void WatchBody();
+  void CancelTimers();
 
   SessionHost& host_;
   const std::shared_ptr<Http1AnswerPath> path_;
@@ -76,6 +77,8 @@ class Http1Session final : public ProtocolSession, private Http1AnswerSink {
   std::string partial_;  // the part of a head that has arrived
   std::string held_;     // what arrived while too many requests wait for their answers
   EventLoop::TimerId head_timer_ = 0;
+  EventLoop::TimerId body_timer_ = 0;  // may still be set when the body is whole
+  absl::Time heard_at_;                // the last bytes of a body
 
   // The request whose body is being read; its slot is the last one.
   std::shared_ptr<Http1Exchange> current_;

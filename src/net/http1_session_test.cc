@@ -423,6 +423,33 @@ TEST_F(Http1Test, AHeadMustCompleteInTime) {
   EXPECT_TRUE(session.finished());
 }
 
+TEST_F(Http1Test, ABodyMayComeSlowlyButMustCome) {
+  EXPECT_EQ(Send("POST / HTTP/1.1\r\nContent-Length: 10\r\n\r\n"), "");
+  for (int i = 0; i < 5; ++i) {
+    host.Advance(absl::Seconds(59));
+    EXPECT_EQ(Send("x"), "");
+  }
+  host.reads = false;  // silence of our own making
+  host.Advance(absl::Hours(1));
+  EXPECT_FALSE(host.TakeWantWrite());
+  host.reads = true;
+  host.Advance(absl::Seconds(59));
+  EXPECT_FALSE(host.TakeWantWrite());
+  host.Advance(absl::Seconds(2));
+  EXPECT_TRUE(host.TakeWantWrite());
+  EXPECT_THAT(host.Output(session), StartsWith("HTTP/1.1 408 Request Time-out\r\n"));
+  EXPECT_TRUE(session.finished());
+}
+
+TEST_F(Http1Test, AWholeBodyWaitsForItsAnswerInPeace) {
+  host.scripted().on_request = nullptr;  // keeps it
+  EXPECT_EQ(Send("POST / HTTP/1.1\r\nContent-Length: 2\r\n\r\nx"), "");
+  EXPECT_EQ(Send("y"), "");
+  host.Advance(absl::Hours(24));
+  EXPECT_FALSE(host.TakeWantWrite());
+  EXPECT_FALSE(session.finished());
+}
+
 TEST_F(Http1Test, AnIdleConnectionMayBeSilentForever) {
   Send("GET / HTTP/1.1\r\n");
   Send("\r\n");

@@ -175,6 +175,7 @@ void Http2Session::OnFrameSent(const nghttp2_frame& frame) {
   switch (frame.hd.type) {
     case NGHTTP2_HEADERS:
     case NGHTTP2_DATA: {
+      lifetime_.OnAnswer();
       if ((frame.hd.flags & NGHTTP2_FLAG_END_STREAM) == 0) {
         return;
       }
@@ -203,6 +204,9 @@ void Http2Session::OnFrameSent(const nghttp2_frame& frame) {
 }
 
 void Http2Session::OnStreamClosed(int32_t stream_id, uint32_t error_code) {
+  if (stream_id == half_a_head_) {
+    half_a_head_since_ = absl::InfiniteFuture();  // it was refused in the middle
+  }
   Http2Stream* stream = Find(stream_id);
   if (stream == nullptr) {
     return;

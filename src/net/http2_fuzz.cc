@@ -58,7 +58,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   }
   baton::net::TestHost host;
   host.mutable_limits().max_control_frames = 100;
-  host.mutable_limits().max_header_bytes = 4000;
+  host.mutable_limits().http2.max_header_bytes = 4000;
   host.scripted().max_body_bytes = 50'000;
   host.scripted().aligned_offset = data[1];
   host.scripted().on_request = Answer;

@@ -62,7 +62,7 @@ TEST_F(Http2HostileTest, ABadHeaderRefusesItsRequestAlone) {
 }
 
 TEST_F(Http2HostileTest, OversizedHeadersAreAnsweredWith431) {
-  host_.mutable_limits().max_header_bytes = 2000;
+  host_.mutable_limits().http2.max_header_bytes = 2000;
   host_.mutable_limits().max_headers = 10;
   std::vector<Header> long_one = RequestFields();
   long_one.push_back({"x-long", std::string(2000, 'x')});
@@ -81,7 +81,7 @@ TEST_F(Http2HostileTest, OversizedHeadersAreAnsweredWith431) {
 }
 
 TEST_F(Http2HostileTest, AHeaderBombEndsTheConnection) {
-  host_.mutable_limits().max_header_bytes = 10'000;
+  host_.mutable_limits().http2.max_header_bytes = 10'000;
   ASSERT_TRUE(Feed(RawPreface()));
   // One entry of 4000 bytes in the table, then a byte for each repetition.
   std::string block = RawHeaderBlock(RequestFields());
@@ -94,8 +94,37 @@ TEST_F(Http2HostileTest, AHeaderBombEndsTheConnection) {
   EXPECT_TRUE(session_->finished());
 }
 
+// Every request is modest, but costs the server hundreds of times what it costs the peer.
+TEST_F(Http2HostileTest, FieldsThatGrowOutOfAllProportionEndTheConnection) {
+  const std::string fields = RawHeaderBlock(RequestFields());
+  const std::string entry = std::string("\x40\x01x\x7f\xa1\x1e", 6) + std::string(4000, 'y');
+  Echo();
+  const struct {
+    int references;
+    uint32_t requests;
+    bool survives;
+  } rows[] = {{1, 3000, true}, {3, 3000, true}, {20, 3000, false}};
+  for (const auto& row : rows) {
+    session_ = MakeHttp2Session(&host_);
+    ASSERT_TRUE(Feed(RawPreface()));
+    ASSERT_TRUE(Feed(RawFrame(NGHTTP2_HEADERS, 0x5, 1, fields + entry)));
+    const std::string block =
+        fields + std::string(static_cast<size_t>(row.references), static_cast<char>(0x80 | 62));
+    uint32_t id = 3;
+    while (id < 2 * row.requests && Feed(RawFrame(NGHTTP2_HEADERS, 0x5, id, block))) {
+      host_.Output(*session_);
+      id += 2;
+    }
+    EXPECT_EQ(id >= 2 * row.requests, row.survives) << row.references;
+    if (!row.survives) {
+      EXPECT_LT(id, 200u);
+      EXPECT_THAT(host_.Output(*session_), HasSubstr(std::string("\0\0\0\x0b", 4)));
+    }
+  }
+}
+
 TEST_F(Http2HostileTest, HeadersOfOpenStreamsHaveALimitTogether) {
-  host_.mutable_limits().max_header_bytes = 5000;
+  host_.mutable_limits().http2.max_header_bytes = 5000;
   std::vector<ExchangePtr> kept;
   handler().on_stream = [&kept](const ExchangePtr& exchange) -> std::unique_ptr<StreamReader> {
     kept.push_back(exchange);

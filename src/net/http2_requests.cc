@@ -19,6 +19,8 @@ constexpr size_t kHeadersOfAllStreams = 16;
 }  // namespace
 
 int Http2Session::OnBeginHeaders(const nghttp2_frame& frame) {
+  half_a_head_ = frame.hd.stream_id;
+  half_a_head_since_ = host_->loop().now();
   if (frame.hd.type == NGHTTP2_HEADERS && frame.headers.cat == NGHTTP2_HCAT_REQUEST) {
     nghttp2_session_set_stream_user_data(session_, frame.hd.stream_id,
                                          OpenStream(frame.hd.stream_id));
@@ -32,17 +34,21 @@ int Http2Session::OnHeader(const nghttp2_frame& frame, std::string_view name,
   if (stream == nullptr) {
     return 0;
   }
-  const Limits& limits = host_->limits();
   const size_t bytes = name.size() + value.size() + 32;  // RFC 9113, 6.5.2
+  CountHeader(bytes);
+  const Limits& limits = host_->limits();
+  const size_t max_bytes = limits.http2.max_header_bytes;
   stream->header_bytes += bytes;
   ++stream->header_count;
-  stream->headers_refused |=
-      stream->header_bytes > limits.max_header_bytes || stream->header_count > limits.max_headers ||
-      kept_header_bytes_ + bytes > kHeadersOfAllStreams * limits.max_header_bytes;
+  stream->headers_refused |= stream->header_bytes > max_bytes ||
+                             stream->header_count > limits.max_headers ||
+                             kept_header_bytes_ + bytes > kHeadersOfAllStreams * max_bytes;
+  if (cut_off_) {
+    return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+  }
   if (stream->headers_refused) {
-    if (stream->header_bytes / kHeaderBombFactor > limits.max_header_bytes) {
-      cut_off_ = true;
-      nghttp2_session_terminate_session(session_, NGHTTP2_ENHANCE_YOUR_CALM);
+    if (stream->header_bytes / kHeaderBombFactor > max_bytes) {
+      CutOff(NGHTTP2_ENHANCE_YOUR_CALM);
       return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     }
     return 0;  // answered when the block is complete
@@ -68,6 +74,9 @@ int Http2Session::OnFrame(const nghttp2_frame& frame) {
     case NGHTTP2_HEADERS:
     case NGHTTP2_DATA: {
       const bool ends = (frame.hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
+      if (frame.hd.type == NGHTTP2_HEADERS) {
+        half_a_head_since_ = absl::InfiniteFuture();
+      }
       Http2Stream* stream = Find(frame.hd.stream_id);
       if (stream == nullptr) {
         return 0;
@@ -87,9 +96,12 @@ int Http2Session::OnFrame(const nghttp2_frame& frame) {
         OnPingAnswer(frame.ping.opaque_data);
         return 0;
       }
-      CountControlFrame();
+      OnPing();
       return 0;
     case NGHTTP2_SETTINGS:
+      has_settings_ = true;
+      CountControlFrame();
+      return 0;
     case NGHTTP2_RST_STREAM:
     case NGHTTP2_PRIORITY:
       CountControlFrame();

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <random>
 #include <utility>
 
 #include "base/check.h"
@@ -11,14 +12,27 @@ namespace {
 
 constexpr uint32_t kStreamWindow = 8u << 20;
 constexpr int32_t kConnectionWindow = 64 << 20;
-constexpr uint32_t kMaxFrameBytes = 1u
-                                    << 20;  // a frame header every 16 KiB costs more than it gives
 constexpr size_t kSpareStreams = 64;
 constexpr size_t kUsualHeaders = 8;  // a gRPC client sends five to seven
 // Control frames are forgiven after this time, so that keep-alive pings of an idle client never add
 // up.
 constexpr absl::Duration kForgiveAfter = absl::Seconds(10);
 constexpr std::array<uint8_t, 8> kDrainPing = {'d', 'r', 'a', 'i', 'n', 0, 0, 0};
+
+// A field of the compressor's table costs a peer one byte and us four thousand. Clients refer to
+// each of theirs once a request, which brings a body as well; this multiple is far from all of
+// them.
+constexpr uint64_t kMaxHeaderGrowth = 128;
+constexpr uint64_t kHeaderAllowance = 1 << 20;
+
+// In [-1, 1], where it matters.
+double Spread(const Limits& limits) {
+  if (limits.http2.max_connection_age == absl::InfiniteDuration()) {
+    return 0;
+  }
+  thread_local std::minstd_rand random(std::random_device{}());
+  return std::uniform_real_distribution<double>(-1, 1)(random);
+}
 
 std::string_view View(const uint8_t* data, size_t size) {
   return {reinterpret_cast<const char*>(data), size};
@@ -51,8 +65,9 @@ struct Http2Session::Callbacks {
     return Self(self).OnData(flags, stream_id, View(data, size));
   }
   static ssize_t ReadLength(nghttp2_session*, uint8_t, int32_t, int32_t session_window,
-                            int32_t stream_window, uint32_t peer_max_frame, void*) {
-    return std::min<int64_t>({session_window, stream_window, peer_max_frame, kMaxFrameBytes});
+                            int32_t stream_window, uint32_t peer_max_frame, void* self) {
+    const uint32_t ours = Self(self).host_->limits().http2.max_frame_bytes;
+    return std::min<int64_t>({session_window, stream_window, peer_max_frame, ours});
   }
   static int Send(nghttp2_session*, nghttp2_frame* frame, const uint8_t* frame_header,
                   size_t length, nghttp2_data_source* source, void* self) {
@@ -93,7 +108,9 @@ std::unique_ptr<ProtocolSession> MakeHttp2Session(SessionHost* host) {
 }
 
 Http2Session::Http2Session(SessionHost* host)
-    : host_(host), link_(std::make_shared<Http2Link>(Http2Link{host->loop(), this})) {
+    : host_(host),
+      link_(std::make_shared<Http2Link>(Http2Link{host->loop(), this})),
+      lifetime_(host->limits(), host->loop().now(), Spread(host->limits())) {
   const uint32_t patience = host_->limits().max_control_frames;
   nghttp2_option* option = nullptr;
   BATON_CHECK(nghttp2_option_new(&option) == 0);
@@ -105,21 +122,25 @@ Http2Session::Http2Session(SessionHost* host)
   nghttp2_option_del(option);
   SubmitSettings();
   WantWrite();
+  Watch();
 }
 
 Http2Session::~Http2Session() {
   link_->answers = nullptr;
+  if (watch_timer_ != 0) {
+    host_->loop().Cancel(watch_timer_);
+  }
   nghttp2_session_del(session_);
 }
 
 void Http2Session::SubmitSettings() {
   const Limits& limits = host_->limits();
   const auto header_bytes =
-      static_cast<uint32_t>(std::min<size_t>(limits.max_header_bytes, UINT32_MAX));
+      static_cast<uint32_t>(std::min<size_t>(limits.http2.max_header_bytes, UINT32_MAX));
   const std::array<nghttp2_settings_entry, 4> settings = {{
       {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, limits.max_concurrent_streams},
       {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, kStreamWindow},
-      {NGHTTP2_SETTINGS_MAX_FRAME_SIZE, kMaxFrameBytes},
+      {NGHTTP2_SETTINGS_MAX_FRAME_SIZE, limits.http2.max_frame_bytes},
       {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, header_bytes},
   }};
   nghttp2_submit_settings(session_, NGHTTP2_FLAG_NONE, settings.data(), settings.size());
@@ -130,6 +151,8 @@ bool Http2Session::OnBytes(std::string_view bytes) {
   if (broken_ || cut_off_) {
     return false;
   }
+  lifetime_.OnInput(host_->loop().now());
+  wire_bytes_ += bytes.size();
   const ssize_t taken = nghttp2_session_mem_recv(
       session_, reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size());
   broken_ = taken < 0;
@@ -166,12 +189,17 @@ void Http2Session::StartDrain() {
   if (open_.empty()) {
     SubmitFinalGoaway();
   } else {
-    // Requests may be on their way: the peer's answer to the ping says that it knows, and that none
-    // is left.
-    nghttp2_submit_shutdown_notice(session_);
-    nghttp2_submit_ping(session_, NGHTTP2_FLAG_NONE, kDrainPing.data());
+    StartGentleDrain();
   }
   WantWrite();
+}
+
+// Requests may be on their way: the peer's answer to the ping says that it knows, and that none is
+// left.
+void Http2Session::StartGentleDrain() {
+  draining_ = true;
+  nghttp2_submit_shutdown_notice(session_);
+  nghttp2_submit_ping(session_, NGHTTP2_FLAG_NONE, kDrainPing.data());
 }
 
 void Http2Session::SubmitFinalGoaway() {
@@ -181,6 +209,19 @@ void Http2Session::SubmitFinalGoaway() {
   nghttp2_submit_goaway(session_, NGHTTP2_FLAG_NONE,
                         nghttp2_session_get_last_proc_stream_id(session_), NGHTTP2_NO_ERROR,
                         nullptr, 0);
+}
+
+void Http2Session::OnPing() {
+  CountControlFrame();
+  if (!cut_off_ && !lifetime_.AllowsPing(host_->loop().now(), open_.size())) {
+    // The text by which gRPC clients learn to ping less.
+    constexpr std::string_view kReason = "too_many_pings";
+    nghttp2_submit_goaway(session_, NGHTTP2_FLAG_NONE,
+                          nghttp2_session_get_last_proc_stream_id(session_),
+                          NGHTTP2_ENHANCE_YOUR_CALM,
+                          reinterpret_cast<const uint8_t*>(kReason.data()), kReason.size());
+    cut_off_ = true;
+  }
 }
 
 void Http2Session::OnPingAnswer(const uint8_t* opaque) {
@@ -193,6 +234,9 @@ void Http2Session::OnClosed() {
   link_->answers = nullptr;
   recent_ = nullptr;
   broken_ = true;
+  if (watch_timer_ != 0) {
+    host_->loop().Cancel(std::exchange(watch_timer_, 0));
+  }
   // Each cancellation may drop readers and exchanges of its own stream only; the session is told
   // nothing any more.
   for (std::unique_ptr<Http2Stream>& stream : std::exchange(open_, {})) {
@@ -210,9 +254,76 @@ void Http2Session::CountControlFrame() {
     control_frames_since_ = now;
     control_frames_ = 0;
   }
-  if (++control_frames_ > host_->limits().max_control_frames && !cut_off_) {
-    cut_off_ = true;
-    nghttp2_session_terminate_session(session_, NGHTTP2_ENHANCE_YOUR_CALM);
+  if (++control_frames_ > host_->limits().max_control_frames) {
+    CutOff(NGHTTP2_ENHANCE_YOUR_CALM);
+  }
+}
+
+void Http2Session::CountHeader(size_t bytes) {
+  header_bytes_ += bytes;
+  if (header_bytes_ <= kHeaderAllowance) {
+    return;
+  }
+  if (header_bytes_ > kHeaderAllowance + kMaxHeaderGrowth * wire_bytes_) {
+    CutOff(NGHTTP2_ENHANCE_YOUR_CALM);
+  }
+  // What lies long behind must not pay for a flood.
+  if (wire_bytes_ > kHeaderAllowance) {
+    wire_bytes_ /= 2;
+    header_bytes_ /= 2;
+  }
+}
+
+void Http2Session::CutOff(uint32_t error_code) {
+  if (!std::exchange(cut_off_, true)) {
+    nghttp2_session_terminate_session(session_, error_code);
+  }
+}
+
+// Does what is due, and sets the timer for what comes next.
+void Http2Session::Watch() {
+  watch_timer_ = 0;
+  const absl::Time now = host_->loop().now();
+  while (!cut_off_ && !broken_) {
+    const Http2Lifetime::Connection state = Observe();
+    switch (lifetime_.Check(now, state)) {
+      case Http2Lifetime::Verdict::kStay:
+        watch_timer_ = host_->loop().RunAt(lifetime_.NextCheck(now, state), [this] { Watch(); });
+        return;
+      case Http2Lifetime::Verdict::kPing:
+        nghttp2_submit_ping(session_, NGHTTP2_FLAG_NONE, nullptr);
+        break;
+      case Http2Lifetime::Verdict::kGoAway:
+        StartGentleDrain();
+        break;
+      case Http2Lifetime::Verdict::kDropBodies:
+        DropHalfBodies();
+        break;
+      case Http2Lifetime::Verdict::kCutOff:
+        CutOff(NGHTTP2_NO_ERROR);
+        host_->GiveUp();
+        break;
+    }
+    WantWrite();
+  }
+}
+
+Http2Lifetime::Connection Http2Session::Observe() const {
+  return {
+      .open_calls = open_.size(),
+      .has_settings = has_settings_,
+      .half_a_head_since = half_a_head_since_,
+      .has_half_a_body = std::any_of(open_.begin(), open_.end(),
+                                     [](const auto& stream) { return stream->has_half_a_body(); }),
+      .is_reading = host_->is_reading()};
+}
+
+void Http2Session::DropHalfBodies() {
+  for (const std::unique_ptr<Http2Stream>& stream : open_) {
+    if (stream->has_half_a_body()) {
+      stream->body = Http2Body();
+      RefuseStream(*stream, NGHTTP2_CANCEL);
+    }
   }
 }
 
@@ -250,6 +361,9 @@ void Http2Session::CloseStream(Http2Stream* stream) {
   kept_header_bytes_ -= closed->kept_header_bytes;
   waiting_answer_bytes_ -= closed->parts.bytes();
   closed->Reset();
+  if (open_.empty()) {
+    lifetime_.OnIdle(host_->loop().now());
+  }
   if (spare_.size() < kSpareStreams) {
     spare_.push_back(std::move(closed));
   }

@@ -12,6 +12,7 @@
 #include "base/buffer.h"
 #include "net/connection.h"
 #include "net/exchange.h"
+#include "net/http2_lifetime.h"
 #include "net/http2_stream.h"
 
 namespace baton::net {
@@ -19,7 +20,8 @@ namespace baton::net {
 // The server's side of one HTTP/2 connection (prior knowledge). Framing, HPACK and flow control are
 // nghttp2's; this class turns streams into exchanges and answers into frames, and ends connections
 // that make work without asking for any: control frames and resets are counted, and forgiven by
-// every request that is answered and as time passes.
+// every request that is answered and as time passes; header fields that cost far more than their
+// bytes on the wire are too. A timer asks Http2Lifetime what time alone calls for.
 //
 // Bodies are taken as fast as they arrive; the windows (8 MiB a stream, 64 MiB a connection) are
 // wide enough never to slow a peer down on a local network. Answers wait in their streams for the
@@ -80,7 +82,15 @@ class Http2Session final : public ProtocolSession, private Http2AnswerSink {
   void SubmitParts(Http2Stream& stream);
   void SubmitFinalGoaway();
   void OnPingAnswer(const uint8_t* opaque);
+  void OnPing();
   void CountControlFrame();
+  void CountHeader(size_t bytes);
+  void CutOff(uint32_t error_code);
+
+  void Watch();
+  Http2Lifetime::Connection Observe() const;
+  void StartGentleDrain();
+  void DropHalfBodies();
 
   Http2Stream* Find(int32_t stream_id);
   Http2Stream* OpenStream(int32_t stream_id);
@@ -101,6 +111,16 @@ class Http2Session final : public ProtocolSession, private Http2AnswerSink {
   // Over all open streams. A peer that opens streams and never reads pays with neither.
   size_t kept_header_bytes_ = 0;
   size_t waiting_answer_bytes_ = 0;
+
+  // Bytes received and bytes of header fields made of them, both halved as they grow.
+  uint64_t wire_bytes_ = 0;
+  uint64_t header_bytes_ = 0;
+
+  Http2Lifetime lifetime_;
+  EventLoop::TimerId watch_timer_ = 0;
+  bool has_settings_ = false;
+  int32_t half_a_head_ = 0;  // a stream, 0: none
+  absl::Time half_a_head_since_ = absl::InfiniteFuture();
 
   uint32_t control_frames_ = 0;
   absl::Time control_frames_since_ = absl::InfinitePast();

@@ -148,6 +148,11 @@ struct Http2Stream {
   bool starved = false;         // the library waits to be told of new parts
   bool answer_sent = false;     // END_STREAM left
 
+  // A request whose body is collected has not ended.
+  bool has_half_a_body() const {
+    return headers_complete && !request_complete && reader == nullptr && exchange != nullptr;
+  }
+
   // As new, with the memory of `parts` kept.
   void Reset();
 };
