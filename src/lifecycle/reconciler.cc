@@ -86,8 +86,8 @@ bool Reconciler::Undesire(const ServableId& id, Version& version) {
       monitor_->Update(id, VersionState::kEnd, LoadCancelled());
       return true;
     case Phase::kLoading:
-      if (version.load_cancelled != nullptr) {
-        *version.load_cancelled = true;  // OnLoaded sees to the rest
+      if (version.load != nullptr) {
+        version.load->Cancel();  // OnLoaded sees to the rest
         return false;
       }
       base::LogInfo(
@@ -141,15 +141,15 @@ void Reconciler::StartLoad(const ServableId& id, Version& version) {
 
 void Reconciler::Attempt(const ServableId& id, Version& version) {
   version.retry_at = absl::InfiniteFuture();
-  version.load_cancelled = std::make_shared<std::atomic<bool>>(false);
-  load_executor_->Schedule([this, id, path = version.path, factory = factory_, post = post_,
-                            is_cancelled = version.load_cancelled] {
-    // The queue before a load can be long; what nobody wants any more is not worth one.
-    LoadResult result =
-        is_cancelled->load() ? LoadResult(LoadCancelled()) : factory->Load(id, path);
-    // `this` is used on its own thread only, and not at all when that has ended.
-    post([this, id, result = std::move(result)]() mutable { OnLoaded(id, std::move(result)); });
-  });
+  version.load = std::make_shared<predict::Cancellation>();
+  load_executor_->Schedule(
+      [this, id, path = version.path, factory = factory_, post = post_, load = version.load] {
+        // The queue before a load can be long; what nobody wants any more is not worth one.
+        LoadResult result =
+            load->cancelled() ? LoadResult(LoadCancelled()) : factory->Load(id, path, load);
+        // `this` is used on its own thread only, and not at all when that has ended.
+        post([this, id, result = std::move(result)]() mutable { OnLoaded(id, std::move(result)); });
+      });
 }
 
 absl::Time Reconciler::NextTimer() const {
@@ -175,9 +175,9 @@ void Reconciler::RunTimers() {
 
 void Reconciler::OnLoaded(const ServableId& id, LoadResult result) {
   Version* const version = Find(id);
-  if (version == nullptr || version->load_cancelled == nullptr) return;
-  const bool was_cancelled = version->load_cancelled->load();
-  version->load_cancelled = nullptr;
+  if (version == nullptr || version->load == nullptr) return;
+  const bool was_cancelled = version->load->cancelled();
+  version->load = nullptr;
   ++version->attempts;
   if (was_cancelled) {
     OnCancelled(id, *version, std::move(result));

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -61,11 +60,11 @@ class Reconciler {
     std::string path;
     bool desired = true;
     Phase phase = Phase::kNew;
-    uint32_t attempts = 0;                              // finished loads of this run
-    absl::Time retry_at = absl::InfiniteFuture();       // kLoading between attempts
-    std::shared_ptr<std::atomic<bool>> load_cancelled;  // kLoading during an attempt, else null
-    std::shared_ptr<Servable> servable;                 // kReady
-    absl::Status end_status;                            // kUnloading: what END will say
+    uint32_t attempts = 0;                         // finished loads of this run
+    absl::Time retry_at = absl::InfiniteFuture();  // kLoading between attempts
+    std::shared_ptr<predict::Cancellation> load;   // kLoading during an attempt, else null
+    std::shared_ptr<Servable> servable;            // kReady
+    absl::Status end_status;                       // kUnloading: what END will say
   };
   using Versions = std::map<int64_t, Version>;
 

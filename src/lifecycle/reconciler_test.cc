@@ -206,6 +206,15 @@ TEST_F(ReconcilerTest, LoadThatNobodyWantsAnyMoreIsDiscarded) {
   EXPECT_TRUE(reconciler_.IsIdle());
 }
 
+TEST_F(ReconcilerTest, LoadUnderWayIsToldThatNobodyWantsItAnyMore) {
+  Desire("a", {1});
+  RunEvents();
+  ASSERT_TRUE(loads_.RunOne());
+  EXPECT_FALSE(factory_.last_load()->cancelled());
+  Desire("a", {});
+  EXPECT_TRUE(factory_.last_load()->cancelled());
+}
+
 TEST_F(ReconcilerTest, LoadThatWaitsInTheQueueIsNotEvenTried) {
   Desire("m", {1});
   Desire("m", {});

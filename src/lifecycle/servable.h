@@ -44,12 +44,13 @@ using ServableHandle = std::shared_ptr<const Servable>;
 // Makes a servable out of a version directory: picks the engine, loads, builds the predictor stack.
 //
 // Threads: Load is called on load threads, several at once. Owner: server/. Errors: what the engine
-// says; a Load may be repeated after an error.
+// says; a Load may be repeated after an error, and may fail as it likes once it is cancelled.
 class ServableFactory {
  public:
   virtual ~ServableFactory() = default;
-  virtual absl::StatusOr<std::unique_ptr<Servable>> Load(const ServableId& id,
-                                                         const std::string& path) = 0;
+  virtual absl::StatusOr<std::unique_ptr<Servable>> Load(
+      const ServableId& id, const std::string& path,
+      std::shared_ptr<predict::Cancellation> cancellation) = 0;
 };
 
 }  // namespace baton::lifecycle

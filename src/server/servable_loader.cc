@@ -15,7 +15,8 @@ ServableLoader::ServableLoader(const Options& options, const LoadSettings& setti
     : options_(options), settings_(settings), engines_(engines), scheduler_(scheduler) {}
 
 absl::StatusOr<std::unique_ptr<lifecycle::Servable>> ServableLoader::Load(
-    const lifecycle::ServableId& id, const std::string& path) {
+    const lifecycle::ServableId& id, const std::string& path,
+    std::shared_ptr<predict::Cancellation> cancellation) {
   if (settings_.refuses_loads) {
     return absl::UnimplementedError("Saved model config functionality is not implemented.");
   }

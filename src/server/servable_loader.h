@@ -21,8 +21,9 @@ class ServableLoader final : public lifecycle::ServableFactory {
   ServableLoader(const Options& options, const LoadSettings& settings,
                  engine::EngineRegistry* engines, scheduling::LaneScheduler* scheduler);
 
-  absl::StatusOr<std::unique_ptr<lifecycle::Servable>> Load(const lifecycle::ServableId& id,
-                                                            const std::string& path) override;
+  absl::StatusOr<std::unique_ptr<lifecycle::Servable>> Load(
+      const lifecycle::ServableId& id, const std::string& path,
+      std::shared_ptr<predict::Cancellation> cancellation) override;
 
  private:
   const Options options_;

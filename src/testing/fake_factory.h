@@ -56,9 +56,11 @@ class FakeFactory final : public lifecycle::ServableFactory {
     failures_[id] = {std::move(status), times};
   }
 
-  absl::StatusOr<std::unique_ptr<lifecycle::Servable>> Load(const lifecycle::ServableId& id,
-                                                            const std::string& path) override {
+  absl::StatusOr<std::unique_ptr<lifecycle::Servable>> Load(
+      const lifecycle::ServableId& id, const std::string& path,
+      std::shared_ptr<predict::Cancellation> cancellation) override {
     base::MutexLock lock(mutex_);
+    last_load_ = std::move(cancellation);
     loads_.push_back(id.name + "/" + std::to_string(id.version));
     paths_.push_back(path);
     if (const auto failure = failures_.find(id);
@@ -72,6 +74,11 @@ class FakeFactory final : public lifecycle::ServableFactory {
     });
   }
 
+  // Of the load that began last.
+  std::shared_ptr<const predict::Cancellation> last_load() const {
+    base::MutexLock lock(mutex_);
+    return last_load_;
+  }
   // "m/1", in order.
   std::vector<std::string> loads() const {
     base::MutexLock lock(mutex_);
@@ -89,6 +96,7 @@ class FakeFactory final : public lifecycle::ServableFactory {
  private:
   mutable base::Mutex mutex_;
   std::map<lifecycle::ServableId, std::pair<absl::Status, int>> failures_ ABSL_GUARDED_BY(mutex_);
+  std::shared_ptr<predict::Cancellation> last_load_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::string> loads_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::string> paths_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::string> destroyed_ ABSL_GUARDED_BY(mutex_);
