@@ -153,7 +153,7 @@ void RequireReadable(const base::Buffer& message) {
 
 // Answers made of the input's bytes: its first byte tells the number of classes.
 void CheckAnswers(std::string_view bytes) {
-  if (bytes.size() < 2) return;
+  if (bytes.size() < sizeof(float)) return;
   const lifecycle::ServableId id{"m", static_cast<signed char>(bytes[1])};
   const size_t columns = static_cast<unsigned char>(bytes[0]) % 8;
   std::vector<float> scores(std::min<size_t>(bytes.size() / sizeof(float), 1000));
