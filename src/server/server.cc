@@ -39,12 +39,16 @@
 namespace baton::server {
 namespace {
 
-engine::EngineRegistryOptions EngineOptionsOf(const Options& options) {
+engine::EngineRegistryOptions EngineOptionsOf(const Options& options,
+                                              const LoadSettings& settings) {
   engine::EngineRegistryOptions engines;
   engines.directory = options.engine_dir;
   if (!options.custom_op_libraries.empty()) {
     engines.engine_options["tensorflow"].emplace_back("custom_op_libraries",
                                                       options.custom_op_libraries);
+  }
+  if (settings.prefer_tflite_model) {
+    engines.engine_options["tflite"].emplace_back("prefer_tflite_model", "true");
   }
   return engines;
 }
@@ -102,7 +106,7 @@ class Server::Parts {
  public:
   Parts(const Options& options, const LoadSettings& settings)
       : options(options),
-        engines(EngineOptionsOf(options)),
+        engines(EngineOptionsOf(options, settings)),
         store(StoreOptionsOf(options),
               [this](const std::string& path) { return ProbeArtifact(engines, path); }),
         reaper({.name = "reaper",
