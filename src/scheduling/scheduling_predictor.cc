@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/strings.h"
+#include "scheduling/input_bytes.h"
 
 namespace baton::scheduling {
 namespace {
@@ -10,18 +11,6 @@ namespace {
 // An answer may start the next call of the same connection. That one queues instead of running
 // inside this one: the stack stays flat and the loop gets back to its other connections.
 thread_local bool running_inline = false;
-
-// Bytes of a string are outside of its tensor's buffer, but the queue keeps them alive all the
-// same.
-uint64_t InputBytes(const predict::PredictRequest& request) {
-  uint64_t bytes = 0;
-  for (const tensor::Tensor& input : request.inputs) {
-    bytes += input.buffer().size();
-    if (input.dtype() != tensor::DType::kString) continue;
-    for (const tensor::StringRef& text : input.strings()) bytes += text.size;
-  }
-  return bytes;
-}
 
 std::vector<std::string> Names(const engine::SignatureTable& signatures) {
   std::vector<std::string> names;
