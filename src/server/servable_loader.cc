@@ -10,9 +10,14 @@
 namespace baton::server {
 
 ServableLoader::ServableLoader(const Options& options, const LoadSettings& settings,
-                               engine::EngineRegistry* engines,
-                               scheduling::LaneScheduler* scheduler)
-    : options_(options), settings_(settings), engines_(engines), scheduler_(scheduler) {}
+                               engine::EngineRegistry* engines, const StackParts& parts)
+    : options_(options), settings_(settings), engines_(engines), parts_(parts) {}
+
+absl::StatusOr<std::optional<scheduling::BatchingOptions>> ServableLoader::BatchingOf(
+    const std::string& path) const {
+  if (!settings_.batching || !settings_.per_model_batching) return settings_.batching;
+  return ReadModelBatching(path, *settings_.batching);
+}
 
 absl::StatusOr<std::unique_ptr<lifecycle::Servable>> ServableLoader::Load(
     const lifecycle::ServableId& id, const std::string& path,
@@ -26,8 +31,11 @@ absl::StatusOr<std::unique_ptr<lifecycle::Servable>> ServableLoader::Load(
   base::LogInfo(base::StrCat("Loaded ", id.DebugString(), " with the ", engine->name(), " engine, ",
                              model->memory_bytes() >> 20, " MiB"),
                 {{"model", id.name}, {"engine", engine->name()}});
+  BATON_ASSIGN_OR_RETURN(const std::optional<scheduling::BatchingOptions> batching,
+                         BatchingOf(path));
   BATON_ASSIGN_OR_RETURN(std::unique_ptr<predict::Predictor> predictor,
-                         MakePredictorStack(options_, settings_, id, model.get(), scheduler_));
+                         MakePredictorStack(options_, settings_, id,
+                                            batching ? &*batching : nullptr, model.get(), parts_));
   return std::make_unique<lifecycle::Servable>(id, std::move(model), std::move(predictor));
 }
 

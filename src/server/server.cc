@@ -25,6 +25,7 @@
 #include "metrics/registry.h"
 #include "metrics/serving_metrics.h"
 #include "net/server.h"
+#include "scheduling/batching_scheduler.h"
 #include "scheduling/lane_scheduler.h"
 #include "server/config_file.h"
 #include "server/load_settings.h"
@@ -75,6 +76,12 @@ scheduling::LaneScheduler::Options SchedulerOptionsOf(const Options& options) {
   return scheduler;
 }
 
+std::unique_ptr<scheduling::BatchingScheduler> NewBatching(const LoadSettings& settings) {
+  if (!settings.batching) return nullptr;
+  return std::make_unique<scheduling::BatchingScheduler>(
+      scheduling::BatchingScheduler::Options{.threads = settings.batching->Threads()});
+}
+
 frontend::http::RestHandler::Options RestOptionsOf(const Options& options) {
   return {.timeout = absl::Milliseconds(options.rest_api_timeout_in_ms),
           .cors = options.rest_api_enable_cors_support,
@@ -113,7 +120,9 @@ class Server::Parts {
                 .threads = static_cast<size_t>(std::max(1, options.num_unload_threads)),
                 .nice = 19}),
         scheduler(SchedulerOptionsOf(options)),
-        loader(options, settings, &engines, &scheduler),
+        batching(NewBatching(settings)),
+        loader(options, settings, &engines,
+               {.lanes = &scheduler, .batches = batching.get(), .metrics = &serving_metrics}),
         load_pool({.name = "loader", .threads = CountOrCpus(options.num_load_threads), .nice = 10}),
         request_metrics(&metrics, &serving_metrics),
         state_metrics(&metrics, &monitor, &request_metrics),
@@ -139,6 +148,12 @@ class Server::Parts {
     metrics::AddProcessMetrics(metrics);
     metrics.AddCallback("baton_queued_calls", "Calls waiting for an engine thread.", {},
                         [this] { return static_cast<double>(scheduler.queued_calls()); });
+    if (batching != nullptr) {
+      metrics.AddCallback("baton_batching_queued_calls", "Calls waiting in batching queues.", {},
+                          [this] { return static_cast<double>(batching->queued_calls()); });
+      metrics.AddCallback("baton_batching_running_batches", "Batches on batch threads.", {},
+                          [this] { return static_cast<double>(batching->running_batches()); });
+    }
     metrics.AddCallback("baton_running_calls", "Calls on engine threads.", {},
                         [this] { return static_cast<double>(scheduler.running_calls()); });
     metrics.AddCallback("baton_connections", "Open client connections.", {}, [this] {
@@ -156,6 +171,7 @@ class Server::Parts {
     poller.reset();
     applier.Stop();
     scheduler.Stop();
+    if (batching != nullptr) batching->Stop();
     manager.Stop(absl::Now() + absl::Seconds(options.drain_timeout_seconds));
   }
 
@@ -177,6 +193,7 @@ class Server::Parts {
   storage::LocalStore store;
   base::ThreadPool reaper;
   scheduling::LaneScheduler scheduler;
+  const std::unique_ptr<scheduling::BatchingScheduler> batching;  // null: off
   ServableLoader loader;
   base::ThreadPool load_pool;
   lifecycle::ServableRegistry registry;
