@@ -124,7 +124,8 @@ class RequestHandler {
   virtual std::unique_ptr<StreamReader> OnStream(const ExchangePtr& exchange) { return nullptr; }
 
   // Most body bytes this request may bring; above it OnBodyTooLarge answers and the rest is thrown
-  // away.
+  // away. Over HTTP/2 the request's body is then its first bytes, kBodyStart at most.
+  static constexpr size_t kBodyStart = 16;
   virtual uint64_t MaxBodyBytes(const Request& request) { return uint64_t{1} << 31; }
   virtual void OnBodyTooLarge(ExchangePtr exchange, uint64_t limit) = 0;
 

@@ -159,7 +159,7 @@ int Http2Session::OnData(uint8_t flags, int32_t stream_id, std::string_view byte
     stream->max_body_bytes = std::max<uint64_t>(handler.MaxBodyBytes(request), 1);
   }
   if (stream->body.size() + bytes.size() > stream->max_body_bytes) {
-    RefuseBody(*stream);
+    RefuseBody(*stream, bytes);
     return 0;
   }
   const bool last = (flags & NGHTTP2_FLAG_END_STREAM) != 0;
@@ -169,8 +169,12 @@ int Http2Session::OnData(uint8_t flags, int32_t stream_id, std::string_view byte
   return 0;
 }
 
-void Http2Session::RefuseBody(Http2Stream& stream) {
+void Http2Session::RefuseBody(Http2Stream& stream, std::string_view bytes) {
+  const base::Buffer before = stream.body.Take();
   stream.body = Http2Body();
+  std::string start(before.view().substr(0, RequestHandler::kBodyStart));
+  start.append(bytes.substr(0, RequestHandler::kBodyStart - start.size()));
+  stream.exchange->mutable_request().body = base::Buffer::FromString(std::move(start));
   stream.given = stream.exchange;
   host_->handler().OnBodyTooLarge(std::exchange(stream.exchange, nullptr), stream.max_body_bytes);
 }

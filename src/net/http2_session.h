@@ -74,7 +74,7 @@ class Http2Session final : public ProtocolSession, private Http2AnswerSink {
   void OnRequestHeaders(Http2Stream& stream);
   void OnRequestEnd(Http2Stream& stream);
   void RefuseHeaders(Http2Stream& stream);
-  void RefuseBody(Http2Stream& stream);
+  void RefuseBody(Http2Stream& stream, std::string_view bytes);
   void RefuseStream(Http2Stream& stream, uint32_t error_code);
   void SubmitHeaders(int32_t stream_id, int status, const std::vector<Header>& headers,
                      bool end_stream);

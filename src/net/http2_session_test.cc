@@ -207,10 +207,11 @@ TEST_F(Http2SessionTest, RefusesBodiesAboveTheLimitAndThrowsTheRestAway) {
   handler().max_body_bytes = 10;
   const int32_t good = client_.Request(Pattern(10));
   const int32_t bad = client_.Open();
-  client_.Send(bad, Pattern(11));
+  client_.Send(bad, Pattern(11));  // less than would be cut off
   ASSERT_TRUE(Talk());
   ASSERT_THAT(handler().exchanges, SizeIs(1));
   ASSERT_THAT(handler().too_large, SizeIs(1));
+  EXPECT_EQ(handler().too_large[0]->request().body.view(), Pattern(11));
   EXPECT_EQ(client_.answer(bad).status, "413");
   // The client is told to stop sending, and that this is no error.
   EXPECT_EQ(client_.answer(bad).frames, "H$ R");

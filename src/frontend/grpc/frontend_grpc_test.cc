@@ -89,6 +89,14 @@ TEST(GrpcFramingTest, GzipMessageIsInflatedWithinTheLimit) {
   EXPECT_TRUE(WantsGzipReply(request));
 }
 
+TEST(GrpcFramingTest, RepliesAreCompressedForOthersOnlyWhenTheServerLikesTo) {
+  const net::Request takes_gzip = RequestWith(Framed("x"), {{"grpc-accept-encoding", "gzip"}});
+  const net::Request takes_none = RequestWith(Framed("x"), {});
+  EXPECT_FALSE(WantsGzipReply(takes_gzip));
+  EXPECT_TRUE(WantsGzipReply(takes_gzip, true));
+  EXPECT_FALSE(WantsGzipReply(takes_none, true));
+}
+
 TEST(GrpcFramingTest, AGzipBombIsRefusedBeforeItIsAllUnpacked) {
   const auto decode = [](size_t mebibytes) {
     auto packed = net::Compress(net::Compression::kGzip, std::string(mebibytes << 20, '\0'));

@@ -60,13 +60,14 @@ void GrpcHandler::OnRequest(net::ExchangePtr exchange) {
     }
     deadline = arrival + *parsed;
   }
-  absl::StatusOr<base::Buffer> message = DecodeUnaryMessage(request, kMaxMessageBytes);
+  absl::StatusOr<base::Buffer> message = DecodeUnaryMessage(request, policy_.max_request_bytes);
   if (!message.ok()) {
     exchange->Respond(ErrorResponse(message.status()));
     return;
   }
-  auto call = std::make_shared<UnaryCall>(std::move(exchange), found->second.name,
-                                          *std::move(message), arrival, deadline, metrics_);
+  auto call =
+      std::make_shared<UnaryCall>(std::move(exchange), found->second.name, *std::move(message),
+                                  arrival, deadline, metrics_, policy_);
   gate_.Enter([&method = found->second.method, call](service::CallGate::Place place) {
     call->Keep(std::move(place));
     method(call);
@@ -82,12 +83,13 @@ std::unique_ptr<net::StreamReader> GrpcHandler::OnStream(const net::ExchangePtr&
 }
 
 uint64_t GrpcHandler::MaxBodyBytes(const net::Request& request) {
-  return kMaxMessageBytes + kPrefixBytes;
+  return policy_.max_request_bytes + kPrefixBytes;
 }
 
 void GrpcHandler::OnBodyTooLarge(net::ExchangePtr exchange, uint64_t limit) {
-  exchange->Respond(ErrorResponse(absl::ResourceExhaustedError(
-      base::StrCat("Received message larger than max (", limit - kPrefixBytes, ")"))));
+  const std::string_view start = exchange->request().body.view();
+  const uint64_t bytes = start.size() < kPrefixBytes ? limit : ReadLength(start);
+  exchange->Respond(ErrorResponse(ReceivedTooMuch(bytes, limit - kPrefixBytes)));
 }
 
 size_t GrpcHandler::AlignedOffset(const net::Request& request, std::string_view first_bytes) {

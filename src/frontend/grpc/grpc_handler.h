@@ -6,6 +6,7 @@
 
 #include "absl/functional/any_invocable.h"
 #include "base/strings.h"
+#include "frontend/grpc/grpc_message.h"
 #include "frontend/grpc/unary_call.h"
 #include "net/exchange.h"
 #include "service/call_gate.h"
@@ -22,6 +23,9 @@ class GrpcHandler final : public net::RequestHandler {
   // `max_calls`: unary calls worked on at once, the rest wait; 0: any number.
   explicit GrpcHandler(service::RequestMetrics* metrics, size_t max_calls = 0)
       : metrics_(metrics), gate_(max_calls) {}
+
+  // Before the listener starts.
+  void SetMessagePolicy(const MessagePolicy& policy) { policy_ = policy; }
 
   // Called on the loop thread; must finish the call sooner or later, on any thread.
   using UnaryMethod = absl::AnyInvocable<void(UnaryCallPtr) const>;
@@ -46,6 +50,7 @@ class GrpcHandler final : public net::RequestHandler {
   };
   service::RequestMetrics* const metrics_;
   service::CallGate gate_;
+  MessagePolicy policy_;
   base::StringMap<Unary> unary_;
   base::StringMap<StreamMethod> streams_;
 };

@@ -17,11 +17,6 @@ constexpr size_t kCompressAbove = 256;  // smaller messages grow
 constexpr uint64_t kMaxInflated = uint64_t{100} << 20;
 constexpr uint64_t kMaxGrowth = 50;
 
-absl::Status TooLarge(uint64_t size, uint64_t limit) {
-  return absl::ResourceExhaustedError(
-      base::StrCat("Received message larger than max (", size, " vs. ", limit, ")"));
-}
-
 std::optional<net::Compression> ParseEncoding(std::string_view name) {
   if (name == "gzip") return net::Compression::kGzip;
   if (name == "deflate") return net::Compression::kDeflate;
@@ -45,7 +40,7 @@ absl::StatusOr<base::Buffer> DecodeUnaryMessage(const net::Request& request, uin
   }
   const unsigned char flag = static_cast<unsigned char>(body.data()[0]);
   const uint64_t length = ReadLength(body.view());
-  if (length > max_bytes) return TooLarge(length, max_bytes);
+  if (length > max_bytes) return ReceivedTooMuch(length, max_bytes);
   if (body.size() - kPrefixBytes < length) return absl::InternalError("message is cut short");
   if (body.size() - kPrefixBytes > length) {
     return absl::InternalError("more than one message in a unary call");
@@ -70,12 +65,23 @@ absl::StatusOr<base::Buffer> DecodeUnaryMessage(const net::Request& request, uin
       base::StrCat("message does not decompress: ", base::Message(plain.status())));
 }
 
-bool WantsGzipReply(const net::Request& request) {
+bool WantsGzipReply(const net::Request& request, bool whatever_was_sent) {
   const std::string* sent = request.headers.Find("grpc-encoding");
-  if (sent == nullptr || *sent != "gzip") return false;
-  if (request.body.empty() || request.body.data()[0] != 1) return false;
+  const bool was_gzip =
+      sent != nullptr && *sent == "gzip" && !request.body.empty() && request.body.data()[0] == 1;
+  if (!was_gzip && !whatever_was_sent) return false;
   const std::string* accepted = request.headers.Find("grpc-accept-encoding");
   return accepted != nullptr && accepted->find("gzip") != std::string::npos;
+}
+
+absl::Status ReceivedTooMuch(uint64_t bytes, uint64_t max_bytes) {
+  return absl::ResourceExhaustedError(
+      base::StrCat("Received message larger than max (", bytes, " vs. ", max_bytes, ")"));
+}
+
+absl::Status SentTooMuch(uint64_t bytes, uint64_t max_bytes) {
+  return absl::ResourceExhaustedError(
+      base::StrCat("Sent message larger than max (", bytes, " vs. ", max_bytes, ")"));
 }
 
 uint32_t ReadLength(std::string_view prefix) {

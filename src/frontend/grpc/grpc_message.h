@@ -21,13 +21,26 @@ inline constexpr size_t kPrefixBytes = 5;
 inline constexpr uint64_t kMaxMessageBytes = 2147483647;  // what TensorFlow Serving accepts
 inline constexpr size_t kMaxStatusMessage = 1024;
 
+// What a server takes and gives; gRPC's channel arguments of the same meaning.
+struct MessagePolicy {
+  uint64_t max_request_bytes = kMaxMessageBytes;
+  uint64_t max_reply_bytes = UINT32_MAX;  // more fits no prefix
+  // Compress replies to every client that takes gzip, not only to those that use it.
+  bool gzip_replies = false;
+};
+
 // The single message of a unary request's body, decompressed if need be. Errors: kInternal for
 // broken framing, kUnimplemented for an encoding we do not know, kResourceExhausted above
 // `max_bytes`.
 absl::StatusOr<base::Buffer> DecodeUnaryMessage(const net::Request& request, uint64_t max_bytes);
 
-// Whether the request's message was compressed with gzip and its sender takes gzip back.
-bool WantsGzipReply(const net::Request& request);
+// Whether the request's message was compressed with gzip (or that does not matter) and its sender
+// takes gzip back.
+bool WantsGzipReply(const net::Request& request, bool whatever_was_sent = false);
+
+// kResourceExhausted, in gRPC's words.
+absl::Status ReceivedTooMuch(uint64_t bytes, uint64_t max_bytes);
+absl::Status SentTooMuch(uint64_t bytes, uint64_t max_bytes);
 
 // The message length in a prefix. REQUIRES: kPrefixBytes bytes.
 uint32_t ReadLength(std::string_view prefix);

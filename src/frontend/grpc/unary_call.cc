@@ -5,14 +5,16 @@
 namespace baton::frontend::grpc {
 
 UnaryCall::UnaryCall(net::ExchangePtr exchange, std::string_view method, base::Buffer message,
-                     absl::Time arrival, absl::Time deadline, service::RequestMetrics* metrics)
+                     absl::Time arrival, absl::Time deadline, service::RequestMetrics* metrics,
+                     const MessagePolicy& policy)
     : record_({.method = method,
                .entrypoint = service::Entrypoint::kGrpc,
                .arrival = arrival,
                .deadline = deadline},
               metrics),
       message_(std::move(message)),
-      gzip_reply_(WantsGzipReply(exchange->request())),
+      max_reply_bytes_(policy.max_reply_bytes),
+      gzip_reply_(WantsGzipReply(exchange->request(), policy.gzip_replies)),
       pending_(net::PendingAnswer::Create(
           std::move(exchange), deadline, [] { return ErrorResponse(predict::TimedOut()); },
           [cancellation = record_.cancellation()] { cancellation->Cancel(); })) {}
@@ -28,6 +30,12 @@ void UnaryCall::FinishError(const absl::Status& status) {
 }
 
 void UnaryCall::FinishMessage(std::vector<base::Buffer> parts) {
+  uint64_t bytes = 0;
+  for (const base::Buffer& part : parts) bytes += part.size();
+  if (bytes > max_reply_bytes_ + kPrefixBytes) {
+    FinishError(SentTooMuch(bytes - kPrefixBytes, max_reply_bytes_));
+    return;
+  }
   if (record_.Finish(absl::StatusCode::kOk)) {
     pending_->Respond(MessageResponse(std::move(parts), gzip_reply_));
   }

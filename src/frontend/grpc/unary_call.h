@@ -9,6 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "base/buffer.h"
+#include "frontend/grpc/grpc_message.h"
 #include "net/pending_answer.h"
 #include "predict/call.h"
 #include "service/call_gate.h"
@@ -25,7 +26,8 @@ namespace baton::frontend::grpc {
 class UnaryCall {
  public:
   UnaryCall(net::ExchangePtr exchange, std::string_view method, base::Buffer message,
-            absl::Time arrival, absl::Time deadline, service::RequestMetrics* metrics);
+            absl::Time arrival, absl::Time deadline, service::RequestMetrics* metrics,
+            const MessagePolicy& policy = {});
   ~UnaryCall();
 
   const base::Buffer& message() const { return message_; }
@@ -53,6 +55,7 @@ class UnaryCall {
  private:
   service::CallRecord record_;
   const base::Buffer message_;
+  const uint64_t max_reply_bytes_;
   const bool gzip_reply_;
   const std::shared_ptr<net::PendingAnswer> pending_;
   service::CallGate::Place place_;
