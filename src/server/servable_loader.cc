@@ -6,6 +6,7 @@
 #include "base/status_macros.h"
 #include "base/strings.h"
 #include "server/predictor_stack.h"
+#include "server/warmup.h"
 
 namespace baton::server {
 
@@ -36,6 +37,15 @@ absl::StatusOr<std::unique_ptr<lifecycle::Servable>> ServableLoader::Load(
   BATON_ASSIGN_OR_RETURN(std::unique_ptr<predict::Predictor> predictor,
                          MakePredictorStack(options_, settings_, id,
                                             batching ? &*batching : nullptr, model.get(), parts_));
+  if (settings_.warmup) {
+    BATON_RETURN_IF_ERROR(WarmUp(
+        {.iterations = settings_.warmup_iterations, .threads = settings_.warmup_threads}, path,
+        {.model = model.get(),
+         .predictor = predictor.get(),
+         .cancellation = std::move(cancellation),
+         .metrics = parts_.metrics,
+         .check_method_name = options_.enable_signature_method_name_check}));
+  }
   return std::make_unique<lifecycle::Servable>(id, std::move(model), std::move(predictor));
 }
 

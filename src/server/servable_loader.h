@@ -13,10 +13,11 @@
 
 namespace baton::server {
 
-// Loads a version directory with the engine that fits and puts the predictor stack on it.
+// Loads a version directory with the engine that fits, puts the predictor stack on it and warms it
+// up.
 //
 // Threads: thread-safe. Owner: Server; borrows the registry and the parts. Errors: the
-// engine's, and those of batching_params.pbtxt.
+// engine's, those of batching_params.pbtxt, and WarmUp's.
 class ServableLoader final : public lifecycle::ServableFactory {
  public:
   ServableLoader(const Options& options, const LoadSettings& settings,
