@@ -19,8 +19,8 @@ namespace baton::codec::grpc {
 // The Examples of an Input, found on the wire and not looked into: whether one is well-formed is
 // the graph's business. Views into the message.
 struct ExamplesView {
-  // Lists of the kind that the Input has in the end; more than one where the message repeats a
-  // field, which protobuf merges.
+  // Lists of the kind that the Input has in the end, none empty; more than one where the message
+  // repeats a field, which protobuf merges.
   absl::InlinedVector<std::string_view, 1> lists = {};
   bool has_context = false;                               // ExampleListWithContext
   absl::InlinedVector<std::string_view, 1> context = {};  // pieces of one Example, none empty
@@ -38,7 +38,11 @@ struct MultiInferenceRequestView {
   ExamplesView examples;
 };
 
-// Errors: kInvalidArgument for bytes that are no such message.
+// A MultiInferenceRequest of more tasks is refused.
+inline constexpr size_t kMaxTasks = 10000;
+
+// Errors: kInvalidArgument for bytes that are no such message; kResourceExhausted for too many
+// tasks.
 absl::StatusOr<ExampleRequestView> ParseClassificationRequest(std::string_view message);
 absl::StatusOr<ExampleRequestView> ParseRegressionRequest(std::string_view message);
 absl::StatusOr<MultiInferenceRequestView> ParseMultiInferenceRequest(std::string_view message);

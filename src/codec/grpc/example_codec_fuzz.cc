@@ -127,6 +127,7 @@ void CheckRequest(const absl::StatusOr<ExampleRequestView>& view, const base::Bu
 
 void CheckMultiInference(const base::Buffer& message) {
   const auto view = ParseMultiInferenceRequest(message.view());
+  if (view.status().code() == absl::StatusCode::kResourceExhausted) return;
   tfs::MultiInferenceRequest proto;
   if (!proto.ParseFromArray(message.data(), static_cast<int>(message.size()))) {
     if (!view.ok()) return;

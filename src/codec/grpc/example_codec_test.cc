@@ -130,8 +130,8 @@ TEST(ExampleRequestTest, RepeatedFieldsMergeAsInProtobuf) {
 }
 
 TEST(ExampleRequestTest, RepeatedSpecsMerge) {
-  const auto view =
-      ParseClassificationRequest(Field(1, Field(1, "m") + Field(3, "s")) + Field(1, Field(1, "n")));
+  const std::string bytes = Field(1, Field(1, "m") + Field(3, "s")) + Field(1, Field(1, "n"));
+  const auto view = ParseClassificationRequest(bytes);
   ASSERT_TRUE(view.ok());
   EXPECT_EQ(view->spec->name, "n");
   EXPECT_EQ(view->spec->signature_name, "s");
@@ -198,6 +198,15 @@ TEST(ExampleRequestTest, ATaskIsASpecAndAMethod) {
   EXPECT_EQ(view->tasks[1].method_name, "classify");
   EXPECT_EQ(view->examples.count, 1u);
   EXPECT_FALSE(ParseMultiInferenceRequest(Field(1, Field(2, "\xff"))).ok());
+}
+
+TEST(ExampleRequestTest, TasksAreNotCollectedWithoutEnd) {
+  std::string bytes;
+  for (size_t i = 0; i < kMaxTasks; ++i) bytes += Field(1, "");
+  EXPECT_EQ(ParseMultiInferenceRequest(bytes)->tasks.size(), kMaxTasks);
+  bytes += Field(1, "");
+  EXPECT_EQ(ParseMultiInferenceRequest(bytes).status().code(),
+            absl::StatusCode::kResourceExhausted);
 }
 
 // --- Responses

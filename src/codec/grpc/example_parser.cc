@@ -43,7 +43,7 @@ bool MergeInput(std::string_view bytes, int depth, ExamplesView* examples) {
     if (!reader.is_bytes() || (reader.field() != 1 && reader.field() != 2)) continue;
     const bool has_context = reader.field() == 2;
     if (has_context != examples->has_context) *examples = {.has_context = has_context};
-    examples->lists.push_back(reader.bytes());
+    if (!reader.bytes().empty()) examples->lists.push_back(reader.bytes());
     const bool is_list = WalkList(
         reader.bytes(), reader.inner_depth(), has_context,
         [&](std::string_view) { ++examples->count; },
@@ -170,6 +170,11 @@ absl::StatusOr<MultiInferenceRequestView> ParseMultiInferenceRequest(std::string
   while (well_formed && reader.Next()) {
     if (!reader.is_bytes()) continue;
     if (reader.field() == 1) {
+      // An empty task takes two bytes of the message and a hundred here.
+      if (view.tasks.size() == kMaxTasks) {
+        return absl::ResourceExhaustedError(
+            base::StrCat("the request has more than ", kMaxTasks, " tasks"));
+      }
       well_formed = ReadTask(reader.bytes(), reader.inner_depth(), &view.tasks.emplace_back());
     } else if (reader.field() == 2) {
       well_formed = MergeInput(reader.bytes(), reader.inner_depth(), &view.examples);
