@@ -103,11 +103,12 @@ class BatonServer:
             self.process.kill()
             self.process.wait()
 
-    def log_text(self) -> str:
+    def log_bytes(self) -> bytes:
         """Everything written to stdout and stderr so far."""
-        here = os.dup(self.log.fileno())
-        with os.fdopen(here, "rb") as log:
-            return os.pread(log.fileno(), 1 << 24, 0).decode(errors="replace")
+        return os.pread(self.log.fileno(), 1 << 24, 0)
+
+    def log_text(self) -> str:
+        return self.log_bytes().decode(errors="replace")
 
     def rss_bytes(self) -> int:
         for line in pathlib.Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
