@@ -181,6 +181,8 @@ void Options::RegisterOurs(FlagSet& flags) {
             "Compress REST answers for clients that send Accept-Encoding: gzip.");
   flags.Add("allow_reload_rpc", &allow_reload_rpc,
             "Serve HandleReloadConfigRequest. false: it answers PERMISSION_DENIED.");
+  flags.Add("enable_session_service", &enable_session_service,
+            "Serve SessionService on the gRPC port, for tensors that signatures declare.");
   flags.Add("max_connections", &max_connections, "Open connections, both ports together.");
   flags.Add("max_concurrent_streams", &max_concurrent_streams,
             "Requests in flight on one HTTP/2 connection.");

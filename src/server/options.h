@@ -75,6 +75,7 @@ struct Options {
   int64_t rest_api_max_body_bytes = int64_t{1} << 31;
   bool rest_api_gzip_replies = false;
   bool allow_reload_rpc = true;
+  bool enable_session_service = false;
   int32_t max_connections = 65536;
   int32_t max_concurrent_streams = 1024;
   int32_t max_queued_calls = 10000;

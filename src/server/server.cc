@@ -15,6 +15,7 @@
 #include "frontend/grpc/model_service.h"
 #include "frontend/grpc/prediction_service.h"
 #include "frontend/grpc/reflection_service.h"
+#include "frontend/grpc/session_service.h"
 #include "frontend/http/rest_handler.h"
 #include "lifecycle/config_applier.h"
 #include "lifecycle/servable_manager.h"
@@ -141,6 +142,7 @@ class Server::Parts {
                            &inference),
         model_service(&models, options.allow_reload_rpc ? &applier : nullptr, &control_pool,
                       [this] { return MonitoringPage(); }),
+        session_service(&inference),
         health_service(&health),
         grpc(&request_metrics, static_cast<size_t>(options.grpc_max_threads)),
         rest(RestOptions(), &inference, &models, &health, &metrics),
@@ -161,6 +163,7 @@ class Server::Parts {
     });
     prediction_service.Register(grpc);
     model_service.Register(grpc);
+    if (options.enable_session_service) session_service.Register(grpc);
     if (options.enable_grpc_healthcheck_service) health_service.Register(grpc);
     frontend::grpc::RegisterReflection(grpc);
   }
@@ -208,6 +211,7 @@ class Server::Parts {
   service::Health health;
   frontend::grpc::PredictionService prediction_service;
   frontend::grpc::ModelService model_service;
+  frontend::grpc::SessionService session_service;
   frontend::grpc::HealthService health_service;
   frontend::grpc::GrpcHandler grpc;
   frontend::http::RestHandler rest;
