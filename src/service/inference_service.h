@@ -9,6 +9,7 @@
 #include "lifecycle/servable_registry.h"
 #include "predict/call.h"
 #include "predict/model_spec.h"
+#include "reqlog/request_loggers.h"
 #include "service/request_metrics.h"
 
 namespace baton::service {
@@ -42,18 +43,26 @@ class Session {
 // Threads: thread-safe. Owner: server/; front ends borrow.
 class InferenceService {
  public:
-  // Borrowed; both outlive the service.
-  InferenceService(const lifecycle::ServableRegistry* registry, RequestMetrics* metrics)
-      : registry_(registry), metrics_(metrics) {}
+  // Borrowed; all outlive the service. Without loggers nothing is logged.
+  InferenceService(const lifecycle::ServableRegistry* registry, RequestMetrics* metrics,
+                   const reqlog::RequestLoggers* loggers = nullptr)
+      : registry_(registry), metrics_(metrics), loggers_(loggers) {}
 
   // Resolves the spec once; from here the version is pinned. Errors: contract §3.2.
   absl::StatusOr<Session> Begin(const predict::ModelSpec& spec) const;
 
   RequestMetrics& metrics() const { return *metrics_; }
 
+  // The model's logger if this request of it, should it succeed, is to be logged; else null. Ask
+  // once per request.
+  std::shared_ptr<const reqlog::Logger> SampleLogger(std::string_view model) const {
+    return loggers_ == nullptr ? nullptr : loggers_->Sample(model);
+  }
+
  private:
   const lifecycle::ServableRegistry* registry_;
   RequestMetrics* metrics_;
+  const reqlog::RequestLoggers* loggers_;
 };
 
 }  // namespace baton::service

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/strings.h"
+#include "codec/grpc/log_codec.h"
 #include "codec/grpc/model_codec.h"
 #include "codec/grpc/predict_codec.h"
 #include "frontend/grpc/grpc_message.h"
@@ -16,6 +17,7 @@ const absl::Status& MissingModelSpec() {
   return status;
 }
 
+using codec::grpc::LogType;
 using service::ExamplePlan;
 
 ExamplePlan::Options PlanOptions(const PredictionService::Options& options) {
@@ -36,11 +38,27 @@ absl::StatusOr<service::Session> Begin(const service::InferenceService& inferenc
   return session;
 }
 
+// Answers with a framed message, and logs the call where its model's requests are logged.
+void LogAndFinish(const service::InferenceService& inference, LogType type,
+                  const lifecycle::ServableId& id, const engine::Signature& signature,
+                  UnaryCall& call, std::vector<base::Buffer> message) {
+  if (const auto logger = inference.SampleLogger(id.name)) {
+    codec::grpc::LogCall(*logger, {.type = type,
+                                   .id = id,
+                                   .signature_name = signature.name,
+                                   .request = call.message(),
+                                   .response = message,
+                                   .prefix_bytes = kPrefixBytes});
+  }
+  call.FinishMessage(std::move(message));
+}
+
 // Runs what was planned over the examples of the call's message and answers with what `encode`
 // makes of the results.
 template <typename Encode>
-void RunPlan(service::Session session, absl::StatusOr<ExamplePlan> plan,
-             const codec::grpc::ExamplesView& view, UnaryCallPtr call, Encode encode) {
+void RunPlan(const service::InferenceService& inference, LogType type, service::Session session,
+             absl::StatusOr<ExamplePlan> plan, const codec::grpc::ExamplesView& view,
+             UnaryCallPtr call, Encode encode) {
   call->SetServable(session.id().name, session.id().version,
                     plan.ok() && plan->signature() != nullptr ? plan->signature()->name : "");
   if (!plan.ok()) return call->FinishError(plan.status());
@@ -54,15 +72,15 @@ void RunPlan(service::Session session, absl::StatusOr<ExamplePlan> plan,
   call->BeginRun();
   std::move(session).Run(
       std::move(context), *std::move(request),
-      [call = std::move(call), handle = std::move(handle), plan = *std::move(plan),
-       encode](absl::StatusOr<predict::PredictResponse> response) {
+      [&inference, type, call = std::move(call), handle = std::move(handle),
+       plan = *std::move(plan), encode](absl::StatusOr<predict::PredictResponse> response) {
         call->EndRun();
         if (!response.ok()) return call->FinishError(response.status());
         const absl::StatusOr<ExamplePlan::Results> results = plan.Read(*response);
         if (!results.ok()) return call->FinishError(results.status());
         std::vector<base::Buffer> message;
         message.push_back(encode(handle->id(), plan, *results));
-        call->FinishMessage(std::move(message));
+        LogAndFinish(inference, type, handle->id(), *plan.signature(), *call, std::move(message));
       });
 }
 
@@ -112,11 +130,13 @@ void PredictionService::Predict(UnaryCallPtr call) const {
   std::move(*session).Run(
       std::move(context), *std::move(request),
       [call = std::move(call), handle = std::move(handle), ports = std::move(ports), signature,
-       encoding = options_.encoding](absl::StatusOr<predict::PredictResponse> result) {
+       encoding = options_.encoding,
+       inference = inference_](absl::StatusOr<predict::PredictResponse> result) {
         call->EndRun();
         if (!result.ok()) return call->FinishError(result.status());
-        call->FinishMessage(codec::grpc::EncodePredictResponse(handle->id(), *signature, ports,
-                                                               *result, encoding, kPrefixBytes));
+        LogAndFinish(*inference, LogType::kPredict, handle->id(), *signature, *call,
+                     codec::grpc::EncodePredictResponse(handle->id(), *signature, ports, *result,
+                                                        encoding, kPrefixBytes));
       });
 }
 
@@ -129,7 +149,8 @@ void PredictionService::Classify(UnaryCallPtr call) const {
   auto plan = ExamplePlan::Classify(session->signatures(), view->spec->signature_name,
                                     PlanOptions(options_), TextOf(*session));
   RunPlan(
-      *std::move(session), std::move(plan), view->examples, std::move(call),
+      *inference_, LogType::kClassify, *std::move(session), std::move(plan), view->examples,
+      std::move(call),
       [](const lifecycle::ServableId& id, const ExamplePlan&, const ExamplePlan::Results& results) {
         return codec::grpc::EncodeClassificationResponse(
             id, results[0].signature_name, std::get<predict::Classifications>(results[0].value),
@@ -146,7 +167,8 @@ void PredictionService::Regress(UnaryCallPtr call) const {
   auto plan = ExamplePlan::Regress(session->signatures(), view->spec->signature_name,
                                    PlanOptions(options_), TextOf(*session));
   RunPlan(
-      *std::move(session), std::move(plan), view->examples, std::move(call),
+      *inference_, LogType::kRegress, *std::move(session), std::move(plan), view->examples,
+      std::move(call),
       [](const lifecycle::ServableId& id, const ExamplePlan&, const ExamplePlan::Results& results) {
         return codec::grpc::EncodeRegressionResponse(
             id, results[0].signature_name, std::get<predict::Regressions>(results[0].value),
@@ -164,7 +186,8 @@ void PredictionService::MultiInference(UnaryCallPtr call) const {
   if (!session.ok()) return call->FinishError(session.status());
   auto plan = ExamplePlan::MultiInference(session->signatures(), view->tasks, PlanOptions(options_),
                                           TextOf(*session));
-  RunPlan(*std::move(session), std::move(plan), view->examples, std::move(call),
+  RunPlan(*inference_, LogType::kMultiInference, *std::move(session), std::move(plan),
+          view->examples, std::move(call),
           [metrics = options_.metrics](const lifecycle::ServableId& id, const ExamplePlan& plan,
                                        const ExamplePlan::Results& results) {
             if (metrics != nullptr) metrics->CountExamples(id.name, plan.num_examples());

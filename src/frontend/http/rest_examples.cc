@@ -5,6 +5,7 @@
 
 #include "codec/grpc/model_codec.h"
 #include "codec/rest/example_codec.h"
+#include "frontend/http/rest_log.h"
 
 namespace baton::frontend::http {
 namespace {
@@ -22,15 +23,20 @@ absl::StatusOr<ExamplePlan> MakePlan(ExampleVerb verb, const service::Session& s
              : ExamplePlan::Regress(session.signatures(), signature_name, options, text);
 }
 
-absl::StatusOr<base::Buffer> ResultText(const ExamplePlan& plan,
-                                        const predict::PredictResponse& response) {
-  const absl::StatusOr<ExamplePlan::Results> results = plan.Read(response);
-  if (!results.ok()) return results.status();
-  const auto& value = (*results)[0].value;
-  if (const auto* classes = std::get_if<predict::Classifications>(&value)) {
+absl::StatusOr<base::Buffer> ResultText(const predict::TaskResult& result) {
+  if (const auto* classes = std::get_if<predict::Classifications>(&result.value)) {
     return codec::rest::EncodeClassifications(*classes);
   }
-  return codec::rest::EncodeRegressions(std::get<predict::Regressions>(value));
+  return codec::rest::EncodeRegressions(std::get<predict::Regressions>(result.value));
+}
+
+std::unique_ptr<const RestLog> NewLog(ExampleVerb verb, const service::InferenceService& inference,
+                                      const service::Session& session, const ExamplePlan& plan,
+                                      const tensor::Tensor& examples) {
+  return RestLog::ForExamples(inference, session,
+                              verb == ExampleVerb::kClassify ? codec::grpc::LogType::kClassify
+                                                             : codec::grpc::LogType::kRegress,
+                              *plan.signature(), examples);
 }
 
 }  // namespace
@@ -48,6 +54,7 @@ void AnswerExamples(ExampleVerb verb, const service::InferenceService& inference
   call->SetServable(session->id().name, session->id().version,
                     plan.ok() ? plan->signature()->name : "");
   if (!plan.ok()) return call->FinishError(plan.status());
+  auto log = NewLog(verb, inference, *session, *plan, question->examples);
   absl::StatusOr<predict::PredictRequest> request = plan->Feed(std::move(question->examples));
   if (!request.ok()) return call->FinishError(request.status());
 
@@ -55,12 +62,16 @@ void AnswerExamples(ExampleVerb verb, const service::InferenceService& inference
   predict::CallContext context = call->context();
   call->BeginRun();
   std::move(*session).Run(std::move(context), *std::move(request),
-                          [call = std::move(call), plan = *std::move(plan)](
+                          [call = std::move(call), plan = *std::move(plan), log = std::move(log)](
                               absl::StatusOr<predict::PredictResponse> response) {
                             call->EndRun();
                             if (!response.ok()) return call->FinishError(response.status());
-                            absl::StatusOr<base::Buffer> text = ResultText(plan, *response);
+                            const absl::StatusOr<ExamplePlan::Results> results =
+                                plan.Read(*response);
+                            if (!results.ok()) return call->FinishError(results.status());
+                            absl::StatusOr<base::Buffer> text = ResultText((*results)[0]);
                             if (!text.ok()) return call->FinishError(text.status());
+                            if (log != nullptr) log->LogExamples((*results)[0]);
                             call->FinishJson(*std::move(text));
                           });
 }

@@ -9,6 +9,7 @@
 #include "codec/rest/predict_codec.h"
 #include "frontend/http/rest_call.h"
 #include "frontend/http/rest_examples.h"
+#include "frontend/http/rest_log.h"
 #include "frontend/http/rest_path.h"
 #include "frontend/http/rest_status.h"
 #include "net/gzip.h"
@@ -80,17 +81,20 @@ void Predict(const service::InferenceService& inference, RestPath path, bool che
 
   lifecycle::ServableHandle handle = session->handle();
   std::vector<uint32_t> ports = decoded->request.output_ports;
+  auto log = RestLog::ForPredict(inference, *session, decoded->request);
   predict::CallContext context = call->context();
   call->BeginRun();
   std::move(*session).Run(
       std::move(context), std::move(decoded->request),
       [call = std::move(call), handle = std::move(handle), ports = std::move(ports), signature,
+       log = std::move(log),
        format = decoded->format](absl::StatusOr<predict::PredictResponse> result) {
         call->EndRun();
         if (!result.ok()) return call->FinishError(result.status());
         absl::StatusOr<base::Buffer> text =
             codec::rest::EncodePredictResponse(*signature, ports, *result, format);
         if (!text.ok()) return call->FinishError(text.status());
+        if (log != nullptr) log->LogPredict(ports, *result);
         call->FinishJson(*std::move(text));
       });
 }
