@@ -188,6 +188,16 @@ void Options::RegisterOurs(FlagSet& flags) {
             "Requests in flight on one HTTP/2 connection.");
   flags.Add("max_queued_calls", &max_queued_calls,
             "Requests waiting for one signature of one version; more get RESOURCE_EXHAUSTED.");
+  flags.Add("request_log_max_file_bytes", &request_log_max_file_bytes,
+            "A request log's next file begins before this size is exceeded.");
+  flags.Add("request_log_max_file_seconds", &request_log_max_file_seconds,
+            "A request log's next file begins after this time. 0: no limit.");
+  flags.Add("request_log_max_files", &request_log_max_files,
+            "Files of one filename_prefix; the oldest are deleted. 0: no limit.");
+  flags.Add("request_log_dc", &request_log_dc,
+            "What per_task_sampling_configs of a logging_config know as this server's dc.");
+  flags.Add("request_log_task_index", &request_log_task_index,
+            "What they know as its task_index. -1: none.");
 }
 
 absl::Status Options::ValidateSession() const {
@@ -253,6 +263,9 @@ absl::Status Options::Validate() const {
       {"max_connections", max_connections, 1, 10000000},
       {"max_concurrent_streams", max_concurrent_streams, 1, 1000000},
       {"max_queued_calls", max_queued_calls, 1, 100000000},
+      {"request_log_max_file_bytes", request_log_max_file_bytes, 1, int64_t{1} << 50},
+      {"request_log_max_file_seconds", request_log_max_file_seconds, 0, 1000000000},
+      {"request_log_max_files", request_log_max_files, 0, 1000000},
   };
   for (const auto& range : ranges) {
     BATON_RETURN_IF_ERROR(CheckRange(range.flag, range.value, range.low, range.high));

@@ -79,6 +79,11 @@ struct Options {
   int32_t max_connections = 65536;
   int32_t max_concurrent_streams = 1024;
   int32_t max_queued_calls = 10000;
+  int64_t request_log_max_file_bytes = int64_t{256} << 20;
+  int32_t request_log_max_file_seconds = 3600;
+  int32_t request_log_max_files = 64;
+  std::string request_log_dc;
+  int32_t request_log_task_index = -1;  // not given
 
   void Register(FlagSet& flags);
   // The checks of contract §1.3 in its order, then those of our own flags; kInvalidArgument.

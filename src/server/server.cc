@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/str_split.h"
 #include "base/executor.h"
 #include "base/log.h"
 #include "base/status_macros.h"
@@ -26,6 +27,7 @@
 #include "metrics/registry.h"
 #include "metrics/serving_metrics.h"
 #include "net/server.h"
+#include "reqlog/request_loggers.h"
 #include "scheduling/batching_scheduler.h"
 #include "scheduling/lane_scheduler.h"
 #include "server/config_file.h"
@@ -92,6 +94,20 @@ frontend::http::RestHandler::Options RestOptionsOf(const Options& options) {
           .max_calls = static_cast<size_t>(options.rest_api_num_threads)};
 }
 
+reqlog::RequestLoggers::Options LoggingOptionsOf(const Options& options,
+                                                 const LoadSettings& settings) {
+  reqlog::RequestLoggers::Options logging;
+  logging.file.max_bytes = static_cast<uint64_t>(options.request_log_max_file_bytes);
+  logging.file.max_age = absl::Seconds(options.request_log_max_file_seconds);
+  logging.file.max_files = static_cast<uint64_t>(options.request_log_max_files);
+  logging.task.dc = options.request_log_dc;
+  if (options.request_log_task_index >= 0) logging.task.index = options.request_log_task_index;
+  for (const auto tag : absl::StrSplit(settings.saved_model_tags, ',', absl::SkipEmpty())) {
+    logging.saved_model_tags.emplace_back(tag);
+  }
+  return logging;
+}
+
 codec::grpc::TensorEncoding EncodingOf(const Options& options) {
   return options.enable_serialization_as_tensor_content
              ? codec::grpc::TensorEncoding::kTensorContent
@@ -117,6 +133,7 @@ class Server::Parts {
         engines(EngineOptionsOf(options, settings)),
         store(StoreOptionsOf(options),
               [this](const std::string& path) { return ProbeArtifact(engines, path); }),
+        request_loggers(LoggingOptionsOf(options, settings), &metrics, &serving_metrics),
         reaper({.name = "reaper",
                 .threads = static_cast<size_t>(std::max(1, options.num_unload_threads)),
                 .nice = 19}),
@@ -132,9 +149,10 @@ class Server::Parts {
                &manager),
         applier(
             {.allow_labels_for_unavailable = options.allow_version_labels_for_unavailable_models,
-             .platforms = settings.platforms},
+             .platforms = settings.platforms,
+             .loggers = &request_loggers},
             &source, &manager, &monitor),
-        inference(&registry, &request_metrics),
+        inference(&registry, &request_metrics, &request_loggers),
         models(&monitor),
         prediction_service({.encoding = EncodingOf(options),
                             .check_method_name = options.enable_signature_method_name_check,
@@ -194,6 +212,8 @@ class Server::Parts {
   metrics::ServingMetrics serving_metrics;
   engine::EngineRegistry engines;
   storage::LocalStore store;
+  // Outlives whoever may still answer a call, and so log it.
+  reqlog::RequestLoggers request_loggers;
   base::ThreadPool reaper;
   scheduling::LaneScheduler scheduler;
   const std::unique_ptr<scheduling::BatchingScheduler> batching;  // null: off
