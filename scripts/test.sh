@@ -72,7 +72,7 @@ suite_tsan() {
 suite_fuzz() {
   build fuzz
   quietly test-fuzz "$venv/bin/python" scripts/fuzz_smoke.py --build build/fuzz --seeds tests/fuzz \
-    --seconds "${FUZZ_SECONDS:-5}" --junit "$results/fuzz/fuzz.xml"
+    --seconds "${FUZZ_SECONDS:-60}" --junit "$results/fuzz/fuzz.xml"
 }
 
 run_suite() {
