@@ -6,7 +6,13 @@ import subprocess
 import grpc
 import pytest
 import tensorflow as tf
-from tensorflow_serving.apis import classification_pb2, inference_pb2, prediction_log_pb2, regression_pb2
+from tensorflow_serving.apis import (
+    classification_pb2,
+    inference_pb2,
+    prediction_log_pb2,
+    regression_pb2,
+    session_service_pb2,
+)
 
 from baton_server import BatonServer, wait_until
 from stock_client import StockClient, half
@@ -138,6 +144,21 @@ def test_holds_rest_calls_as_the_protobufs_that_ask_the_same(server_with, base, 
         assert values == [[2.0], [4.0]]
         assert [row.classes[0].score for row in result.classifications] == [3.0, 4.0]
         assert [row.value for row in regress.regress_log.response.result.regressions] == [3.0, 4.0]
+
+
+def test_holds_session_runs(server_with, base, prefix):
+    with server_with(config(base, logging_to(prefix)), "--enable_session_service") as server, \
+            grpc.insecure_channel(server.grpc_address) as channel:
+        request = session_service_pb2.SessionRunRequest(fetch=["y:0"])
+        request.model_spec.name = "half"
+        request.feed.add(name="x:0", tensor=tf.make_tensor_proto([2.0]))
+        method = channel.unary_unary("/tensorflow.serving.SessionService/SessionRun",
+                                     request_serializer=session_service_pb2.SessionRunRequest.SerializeToString,
+                                     response_deserializer=session_service_pb2.SessionRunResponse.FromString)
+        answer = method(request, timeout=10)
+        (log,) = wait_for_records(prefix, 1)
+        assert log.session_run_log.request == request
+        assert log.session_run_log.response == answer
 
 
 def test_is_a_warm_up_file(server_with, models_dir, prefix, tmp_path):

@@ -5,6 +5,7 @@
 
 #include "base/status_macros.h"
 #include "base/strings.h"
+#include "codec/grpc/log_codec.h"
 #include "codec/grpc/session_codec.h"
 #include "service/session_tensors.h"
 
@@ -85,11 +86,19 @@ void SessionService::SessionRun(UnaryCallPtr call) const {
   std::move(*session).Run(
       std::move(context), *std::move(request),
       [call = std::move(call), handle = std::move(handle), fetches = std::move(fetches),
-       signature_name = std::string(view->spec->signature_name)](
-          absl::StatusOr<predict::PredictResponse> response) {
+       signature_name = std::string(view->spec->signature_name),
+       inference = inference_](absl::StatusOr<predict::PredictResponse> response) {
         if (!response.ok()) return call->FinishError(response.status());
-        call->FinishMessage(codec::grpc::EncodeSessionRunResponse(handle->id(), signature_name,
-                                                                  fetches, *response));
+        const std::string message =
+            codec::grpc::EncodeSessionRunResponse(handle->id(), signature_name, fetches, *response);
+        if (const auto logger = inference->SampleLogger(handle->id().name)) {
+          codec::grpc::LogCall(*logger, {.type = codec::grpc::LogType::kSessionRun,
+                                         .id = handle->id(),
+                                         .signature_name = signature_name,
+                                         .request = call->message(),
+                                         .response = {base::Buffer::Copy(message)}});
+        }
+        call->FinishMessage(message);
       });
 }
 
