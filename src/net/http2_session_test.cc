@@ -207,7 +207,7 @@ TEST_F(Http2SessionTest, RefusesBodiesAboveTheLimitAndThrowsTheRestAway) {
   handler().max_body_bytes = 10;
   const int32_t good = client_.Request(Pattern(10));
   const int32_t bad = client_.Open();
-  client_.Send(bad, Pattern(11));  // less than would be cut off
+  client_.Send(bad, Pattern(11));
   ASSERT_TRUE(Talk());
   ASSERT_THAT(handler().exchanges, SizeIs(1));
   ASSERT_THAT(handler().too_large, SizeIs(1));

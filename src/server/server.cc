@@ -34,6 +34,7 @@
 #include "server/load_settings.h"
 #include "server/monitoring.h"
 #include "server/servable_loader.h"
+#include "server/transport_settings.h"
 #include "service/inference_service.h"
 #include "service/model_metrics.h"
 #include "service/model_service.h"
@@ -114,12 +115,8 @@ codec::grpc::TensorEncoding EncodingOf(const Options& options) {
              : codec::grpc::TensorEncoding::kTypedField;
 }
 
-net::ServerOptions NetOptionsOf(const Options& options) {
-  net::ServerOptions net;
-  net.loops = static_cast<int>(CountOrCpus(options.event_loops));
-  net.limits.max_connections = static_cast<size_t>(options.max_connections);
-  net.limits.max_concurrent_streams = static_cast<uint32_t>(options.max_concurrent_streams);
-  return net;
+std::shared_ptr<const net::TlsCredentials> CredentialsOf(const std::unique_ptr<TlsFile>& file) {
+  return file == nullptr ? nullptr : file->credentials();
 }
 
 }  // namespace
@@ -128,8 +125,9 @@ net::ServerOptions NetOptionsOf(const Options& options) {
 // backwards.
 class Server::Parts {
  public:
-  Parts(const Options& options, const LoadSettings& settings)
+  Parts(const Options& options, const LoadSettings& settings, TransportSettings transport_settings)
       : options(options),
+        transport_settings(std::move(transport_settings)),
         engines(EngineOptionsOf(options, settings)),
         store(StoreOptionsOf(options),
               [this](const std::string& path) { return ProbeArtifact(engines, path); }),
@@ -200,11 +198,12 @@ class Server::Parts {
   // TensorFlow Serving's metrics and those of the engines in use.
   std::string MonitoringPage() const;
   // Logs why an address cannot be had; the status is the contract's one text for it.
-  absl::StatusOr<uint16_t> ListenGrpcOn(const net::Endpoint& endpoint);
+  absl::StatusOr<uint16_t> ListenGrpcOn(net::Endpoint endpoint);
   absl::Status ListenGrpc();
   absl::Status ListenRest();
 
   const Options options;
+  const TransportSettings transport_settings;
   // Its threads end in the destructor, its loops only after everything that may hold an exchange:
   // running calls, and reloads that wait for their models.
   std::unique_ptr<net::Server> transport;
@@ -257,7 +256,10 @@ std::string Server::Parts::MonitoringPage() const {
   return serving_metrics.Text(engine_page);
 }
 
-absl::StatusOr<uint16_t> Server::Parts::ListenGrpcOn(const net::Endpoint& endpoint) {
+absl::StatusOr<uint16_t> Server::Parts::ListenGrpcOn(net::Endpoint endpoint) {
+  endpoint.protocol = net::Protocol::kHttp2;
+  endpoint.tls = CredentialsOf(transport_settings.grpc_tls);
+  endpoint.shares_port = transport_settings.channel.shares_port;
   absl::StatusOr<uint16_t> bound = transport->Listen(endpoint, &grpc);
   if (bound.ok()) return bound;
   base::LogError(bound.status().ToString());
@@ -265,16 +267,15 @@ absl::StatusOr<uint16_t> Server::Parts::ListenGrpcOn(const net::Endpoint& endpoi
 }
 
 absl::Status Server::Parts::ListenGrpc() {
+  base::LogInfo(transport_settings.grpc_tls == nullptr ? "Using InsecureServerCredentials"
+                                                       : "Using SSL credentials");
+  grpc.SetMessagePolicy(transport_settings.channel.messages);
   if (options.port != 0) {
     const uint16_t wanted = options.port < 0 ? 0 : static_cast<uint16_t>(options.port);
-    BATON_ASSIGN_OR_RETURN(
-        grpc_port,
-        ListenGrpcOn({.address = "[::]", .port = wanted, .protocol = net::Protocol::kHttp2}));
+    BATON_ASSIGN_OR_RETURN(grpc_port, ListenGrpcOn({.address = "[::]", .port = wanted}));
   }
   if (options.grpc_socket_path.empty()) return absl::OkStatus();
-  return ListenGrpcOn({.address = base::StrCat("unix:", options.grpc_socket_path),
-                       .protocol = net::Protocol::kHttp2})
-      .status();
+  return ListenGrpcOn({.address = base::StrCat("unix:", options.grpc_socket_path)}).status();
 }
 
 absl::Status Server::Parts::ListenRest() {
@@ -287,8 +288,12 @@ absl::Status Server::Parts::ListenRest() {
   }
   const uint16_t wanted =
       options.rest_api_port < 0 ? 0 : static_cast<uint16_t>(options.rest_api_port);
-  absl::StatusOr<uint16_t> bound = transport->Listen(
-      {.address = "[::]", .port = wanted, .protocol = net::Protocol::kHttp11}, &rest);
+  absl::StatusOr<uint16_t> bound =
+      transport->Listen({.address = "[::]",
+                         .port = wanted,
+                         .protocol = net::Protocol::kHttp11,
+                         .tls = CredentialsOf(transport_settings.rest_tls)},
+                        &rest);
   if (!bound.ok()) {
     // As TensorFlow Serving: gRPC keeps running without REST.
     base::LogError(base::StrCat("Failed to start HTTP Server at localhost:", wanted, ": ",
@@ -305,7 +310,9 @@ Server::~Server() = default;
 absl::StatusOr<std::unique_ptr<Server>> Server::Create(const Options& options) {
   BATON_RETURN_IF_ERROR(options.Validate());
   BATON_ASSIGN_OR_RETURN(const LoadSettings settings, ReadLoadSettings(options));
-  return std::unique_ptr<Server>(new Server(std::make_unique<Parts>(options, settings)));
+  BATON_ASSIGN_OR_RETURN(TransportSettings transport, ReadTransportSettings(options));
+  return std::unique_ptr<Server>(
+      new Server(std::make_unique<Parts>(options, settings, std::move(transport))));
 }
 
 absl::Status Server::LoadModels(absl::AnyInvocable<void(absl::Status)> done) {
@@ -318,7 +325,10 @@ absl::Status Server::LoadModels(absl::AnyInvocable<void(absl::Status)> done) {
 absl::Status Server::Listen() {
   Parts& parts = *parts_;
   const Options& options = parts.options;
-  BATON_ASSIGN_OR_RETURN(parts.transport, net::Server::Create(NetOptionsOf(options)));
+  BATON_ASSIGN_OR_RETURN(
+      parts.transport,
+      net::Server::Create({.loops = static_cast<int>(CountOrCpus(options.event_loops)),
+                           .limits = parts.transport_settings.channel.limits}));
   BATON_RETURN_IF_ERROR(parts.ListenGrpc());
   BATON_RETURN_IF_ERROR(parts.ListenRest());
   parts.health.SetReady(true);
