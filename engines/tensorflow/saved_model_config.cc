@@ -5,7 +5,7 @@
 #include <iterator>
 #include <system_error>
 
-#include "google/protobuf/unknown_field_set.h"
+#include "tensorflow/core/protobuf/config.pb.h"  // brings UnknownFieldSet of TensorFlow's protobuf
 
 namespace baton::tf_engine {
 namespace {

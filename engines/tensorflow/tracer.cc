@@ -2,9 +2,9 @@
 
 #include <utility>
 
+#include "tensorflow/tsl/profiler/protobuf/profiler_options.pb.h"
+#include "tensorflow/tsl/profiler/protobuf/xplane.pb.h"
 #include "tf_status.h"
-#include "tsl/profiler/protobuf/profiler_options.pb.h"
-#include "tsl/profiler/protobuf/xplane.pb.h"
 
 namespace baton::tf_engine {
 namespace {

@@ -13,6 +13,7 @@ import sys
 import types
 
 import pytest
+from embedded_descriptors import embedded_descriptor
 from google.protobuf import descriptor_pb2
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -38,6 +39,14 @@ KNOWN = {
     "tensorflow.RunMetadata.function_graphs": "SessionService is not served; kept as an unknown field",
     "tensorflow.RunMetadata.session_metadata": "SessionService is not served; kept as an unknown field",
     "tensorflow.RunMetadata.FunctionGraphs": "SessionService is not served",
+    "tensorflow.RemoteProfilerSessionManagerOptions": "the profiler client's own",
+    "tensorflow.ProfilerService/StartContinuousProfiling": "newer than TensorFlow Serving's profiler",
+    "tensorflow.ProfilerService/StopContinuousProfiling": "newer than TensorFlow Serving's profiler",
+    "tensorflow.ProfilerService/GetSnapshot": "newer than TensorFlow Serving's profiler",
+    "tensorflow.ContinuousProfilingResponse": "part of StartContinuousProfiling",
+    "tensorflow.StopContinuousProfilingRequest": "part of StopContinuousProfiling",
+    "tensorflow.StopContinuousProfilingResponse": "part of StopContinuousProfiling",
+    "tensorflow.GetSnapshotRequest": "part of GetSnapshot",
 }
 
 # Files of ours that no package has: (file, what it must define). Facts from the contract, section 2.7.
@@ -137,6 +146,8 @@ def _stand_in_for_tensorflow():
 def theirs_for(path):
     """The facts of their schema for one of our paths."""
     _stand_in_for_tensorflow()
+    if path.startswith("tsl/"):
+        return facts_of(embedded_descriptor(sys.modules["tensorflow"].__path__[0], path))
     module, rename = MODULE_OF.get(path, (path[: -len(".proto")].replace("/", ".") + "_pb2", None))
     if path.startswith("xla/"):
         # TensorFlow's package has no modules for these, but for files that import them.
