@@ -14,7 +14,6 @@
 #include "base/check.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
-#include "net/tls_stream.h"
 
 namespace baton::net {
 namespace {
@@ -155,6 +154,23 @@ std::string SubjectOf(const X509& certificate) {
   return size > 0 ? std::string(bytes, static_cast<size_t>(size)) : "";
 }
 
+constexpr std::string_view kHttp1 = "http/1.1";
+constexpr std::string_view kHttp2 = "h2";
+
+// ALPN. `offered` is a list of names, each behind its length; OpenSSL has checked that it is one.
+int ChooseProtocol(SSL* ssl, const unsigned char** chosen, unsigned char* chosen_size,
+                   const unsigned char* offered, unsigned offered_size, void*) {
+  const auto& wanted = *static_cast<const std::string_view*>(SSL_get_app_data(ssl));
+  for (unsigned at = 0; at < offered_size; at += 1u + offered[at]) {
+    if (wanted == std::string_view(reinterpret_cast<const char*>(offered) + at + 1, offered[at])) {
+      *chosen = offered + at + 1;
+      *chosen_size = offered[at];
+      return SSL_TLSEXT_ERR_OK;
+    }
+  }
+  return wanted == kHttp2 ? SSL_TLSEXT_ERR_ALERT_FATAL : SSL_TLSEXT_ERR_NOACK;
+}
+
 void SetPolicy(SSL_CTX* context) {
   SSL_CTX_set_security_level(context, kSecurityLevel);
   SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
@@ -168,7 +184,7 @@ void SetPolicy(SSL_CTX* context) {
   SSL_CTX_set_session_id_context(context,
                                  reinterpret_cast<const unsigned char*>(kSessionContext.data()),
                                  static_cast<unsigned>(kSessionContext.size()));
-  SSL_CTX_set_alpn_select_cb(context, &TlsStream::ChooseProtocol, nullptr);
+  SSL_CTX_set_alpn_select_cb(context, &ChooseProtocol, nullptr);
 }
 
 }  // namespace
@@ -185,6 +201,15 @@ absl::StatusOr<std::shared_ptr<const TlsContext>> TlsContext::Create(const TlsSe
   made->subject_ = SubjectOf(certificate);
   made->expires_ = EndOf(certificate);
   return std::shared_ptr<const TlsContext>(std::move(made));
+}
+
+SSL* TlsContext::NewConnection(Protocol protocol) const {
+  SSL* const ssl = SSL_new(context_);
+  BATON_CHECK(ssl != nullptr);  // fails for want of memory only
+  const std::string_view& wanted = protocol == Protocol::kHttp2 ? kHttp2 : kHttp1;
+  SSL_set_app_data(ssl, const_cast<std::string_view*>(&wanted));
+  SSL_set_accept_state(ssl);
+  return ssl;
 }
 
 TlsContext::~TlsContext() { SSL_CTX_free(context_); }

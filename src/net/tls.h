@@ -6,8 +6,10 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "base/mutex.h"
+#include "net/exchange.h"
 
 struct ssl_ctx_st;  // OpenSSL's SSL_CTX
+struct ssl_st;      // and SSL
 
 namespace baton::net {
 
@@ -37,7 +39,9 @@ class TlsContext {
   const std::string& subject() const { return subject_; }
   absl::Time expires() const { return expires_; }
 
-  ssl_ctx_st* get() const { return context_; }
+  // For TlsStream, which owns it: OpenSSL's side of one connection that will speak `protocol`.
+  // HTTP/2 must be agreed on by name (as gRPC insists), HTTP/1 need not.
+  ssl_st* NewConnection(Protocol protocol) const;
 
  private:
   explicit TlsContext(ssl_ctx_st* context) : context_(context) {}

@@ -70,33 +70,15 @@ struct TlsStream::Bio {
 };
 
 TlsStream::TlsStream(const TlsContext& context, Protocol protocol)
-    : ssl_(SSL_new(context.get())), protocol_(protocol) {
+    : ssl_(context.NewConnection(protocol)), protocol_(protocol) {
   BIO* const bio = BIO_new(Bio::Table());
-  BATON_CHECK(ssl_ != nullptr && bio != nullptr);  // fails for want of memory only
+  BATON_CHECK(bio != nullptr);  // fails for want of memory only
   BIO_set_data(bio, this);
   BIO_set_init(bio, 1);
   SSL_set_bio(ssl_, bio, bio);  // takes it over
-  SSL_set_app_data(ssl_, this);
-  SSL_set_accept_state(ssl_);
 }
 
 TlsStream::~TlsStream() { SSL_free(ssl_); }
-
-int TlsStream::ChooseProtocol(ssl_st* ssl, const unsigned char** chosen, unsigned char* chosen_size,
-                              const unsigned char* offered, unsigned offered_size, void*) {
-  const auto* self = static_cast<const TlsStream*>(SSL_get_app_data(ssl));
-  const bool is_http2 = self->protocol_ == Protocol::kHttp2;
-  const std::string_view wanted = is_http2 ? "h2" : "http/1.1";
-  // A list of names, each behind its length; OpenSSL has checked that it is one.
-  for (unsigned at = 0; at < offered_size; at += 1u + offered[at]) {
-    if (wanted == std::string_view(reinterpret_cast<const char*>(offered) + at + 1, offered[at])) {
-      *chosen = offered + at + 1;
-      *chosen_size = offered[at];
-      return SSL_TLSEXT_ERR_OK;
-    }
-  }
-  return is_http2 ? SSL_TLSEXT_ERR_ALERT_FATAL : SSL_TLSEXT_ERR_NOACK;
-}
 
 TlsStream::Progress TlsStream::Read(std::string_view records, std::vector<char>& room,
                                     absl::FunctionRef<bool(std::string_view)> sink) {

@@ -58,10 +58,6 @@ class TlsStream {
   // "No more from here" (close_notify) to the waiting records.
   void SayGoodbye();
 
-  // OpenSSL's callback: HTTP/2 must be agreed on by name (as gRPC insists), HTTP/1 need not.
-  static int ChooseProtocol(ssl_st* ssl, const unsigned char** chosen, unsigned char* chosen_size,
-                            const unsigned char* offered, unsigned offered_size, void*);
-
  private:
   struct Bio;  // OpenSSL's view of this stream as a socket
 
