@@ -15,6 +15,7 @@
 #include "frontend/grpc/health_service.h"
 #include "frontend/grpc/model_service.h"
 #include "frontend/grpc/prediction_service.h"
+#include "frontend/grpc/profiler_service.h"
 #include "frontend/grpc/reflection_service.h"
 #include "frontend/grpc/session_service.h"
 #include "frontend/http/rest_handler.h"
@@ -180,6 +181,11 @@ class Server::Parts {
     prediction_service.Register(grpc);
     model_service.Register(grpc);
     if (options.enable_session_service) session_service.Register(grpc);
+    if (options.enable_profiler) {
+      profiler_service = std::make_unique<frontend::grpc::ProfilerService>(
+          frontend::grpc::ProfilerService::Options{}, &engines);
+      profiler_service->Register(grpc);
+    }
     if (options.enable_grpc_healthcheck_service) health_service.Register(grpc);
     frontend::grpc::RegisterReflection(grpc);
   }
@@ -235,6 +241,7 @@ class Server::Parts {
   frontend::grpc::GrpcHandler grpc;
   frontend::http::RestHandler rest;
   base::ThreadPool control_pool;  // ends first: what it runs holds calls
+  std::unique_ptr<frontend::grpc::ProfilerService> profiler_service;  // and this before it
   std::unique_ptr<ConfigFilePoller> poller;
   uint16_t grpc_port = 0;
   uint16_t rest_port = 0;
