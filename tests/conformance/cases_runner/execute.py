@@ -97,7 +97,14 @@ def check(step: Step, expectation: Expectation, seen: dict, context: Context) ->
         found = compare.text_difference(expected, seen["body"], mode)
         return f"body: {found}" if found else None
     observed = str(seen.get(key, "")) if not isinstance(seen.get(key), bytes) else seen[key].decode("utf-8", "surrogateescape")
-    return check_word(key, expected, observed, mode)
+    found = check_word(key, expected, observed, mode)
+    return found + also_seen(seen) if found and key in ("code", "status") else found
+
+
+def also_seen(seen: dict) -> str:
+    """The text that came with an unexpected code."""
+    text = seen.get("details") or seen.get("body", b"")
+    return f" with {compare.shortened(text)}" if text else ""
 
 
 def check_word(key: str, expected: bytes, observed: str, mode: str) -> str | None:

@@ -70,6 +70,7 @@ def ask(channel: grpc.Channel, method: Method, request: bytes, timeout: float, m
         else:
             answer = call(request, timeout=timeout, metadata=metadata)
     except grpc.RpcError as error:
-        return {"code": error.code().name, "details": (error.details() or "").encode("utf-8", "surrogateescape")}
+        return {"code": error.code().name, "details": (error.details() or "").encode("utf-8", "surrogateescape"),
+                "trailers": " ".join(sorted(key for key, _ in error.trailing_metadata() or ()))}
     response = method.response_class.FromString(answer) if method.response_class else answer
-    return {"code": "OK", "details": b"", "response": response}
+    return {"code": "OK", "details": b"", "trailers": "", "response": response}

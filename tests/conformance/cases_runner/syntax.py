@@ -7,7 +7,7 @@ PROFILES = ("baton", "stock", "2.12")
 # What `expect` may ask of, by kind of step. Keys that answer the same question share a group: an expectation
 # of a profile replaces the whole group.
 ANSWER_KEYS = {
-    "grpc": {"code": "code", "details": "details", "response": "response"},
+    "grpc": {"code": "code", "details": "details", "response": "response", "trailers": "trailers"},
     "rest": {"status": "status", "type": "type", "header": "header", "no-header": "header", "body": "body", "json": "body",
              "error": "body", "page": "body"},
     "raw": {"answer": "answer", "connection": "connection"},
@@ -129,6 +129,7 @@ class Reader:
         self.path = path
         self.lines = path.read_text().split("\n")
         self.index = 0
+        self.defines: dict[str, str] = {}
 
     def where(self) -> str:
         return f"{self.path.name}:{self.index}"
@@ -155,6 +156,13 @@ class Reader:
         raise CaseError(f"{self.path.name}:{first}: no line {end!r} ends what begins here")
 
     def value(self, text: str, braces: bool) -> Value:
+        """What `written` reads, with the file's own @NAMES@ filled in."""
+        found = self.written(text, braces)
+        for name, meaning in self.defines.items():
+            found.data = found.data.replace(f"@{name}@".encode(), meaning.encode())
+        return found
+
+    def written(self, text: str, braces: bool) -> Value:
         """A quoted text, a here-document, a block in braces (for protobuf text) or the rest of the line."""
         if text.startswith("<<"):
             return Value(self.until(text[2:]).encode())
@@ -198,6 +206,9 @@ class FileParser:
             if word == "default":
                 name, _, value = rest.partition(" ")
                 self.defaults[name] = value
+            elif word == "define":
+                name, _, value = rest.partition(" ")
+                self.reader.defines[name] = value
             elif word == "case":
                 self.blocks.append(self.new_case(rest))
             elif word == "server" and not self.blocks or word == "server" and isinstance(self.blocks[-1], ServerSpec):
