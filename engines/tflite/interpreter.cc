@@ -1,6 +1,7 @@
 #include "interpreter.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cstring>
 #include <mutex>
 
@@ -86,6 +87,19 @@ bool IsOf(const lite::Context& context, const ServedGraph& graph) {
 }
 
 }  // namespace
+
+sdk::Status Patience::Check() const {
+  if (cancelled != nullptr && *cancelled != 0) {
+    return {sdk::Code::kCancelled, "the request was cancelled"};
+  }
+  if (deadline_unix_nanos == INT64_MAX) return {};
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  if (std::chrono::duration_cast<std::chrono::nanoseconds>(now).count() < deadline_unix_nanos) {
+    return {};
+  }
+  // The text of a run that TensorFlow stops.
+  return {sdk::Code::kDeadlineExceeded, "Timed out waiting for notification"};
+}
 
 sdk::Result<const Runtime*> Runtime::Get() {
   static sdk::Result<const Runtime*>& runtime = *new sdk::Result<const Runtime*>([] {
@@ -192,8 +206,8 @@ sdk::Status Interpreter::Build() {
   if (sdk::Status status = FindContexts(); !status.ok()) return status;
   if (sdk::Status status = MakeRankBuffers(); !status.ok()) return status;
   functions_.SetCompiledModelCancellationFunction(compiled_, this, [](void* self) {
-    const volatile int* cancelled = static_cast<Interpreter*>(self)->cancelled_;
-    return cancelled != nullptr && *cancelled != 0;
+    const Patience* patience = static_cast<Interpreter*>(self)->patience_;
+    return patience != nullptr && !patience->Check().ok();
   });
   return {};
 }
@@ -262,19 +276,17 @@ sdk::Status Interpreter::Allocate(uint32_t graph) {
   return {};
 }
 
-sdk::Status Interpreter::Invoke(uint32_t graph, const volatile int* cancelled) {
-  cancelled_ = cancelled;
+sdk::Status Interpreter::Invoke(uint32_t graph, const Patience& patience) {
+  patience_ = &patience;
   const ServedGraph& served = program_.graphs()[graph];
   const int result =
       functions_.RunCompiledModel(compiled_, graph, served.inputs.size(), no_buffers_.data(),
                                   served.outputs.size(), rank_buffers_.data());
-  cancelled_ = nullptr;
+  patience_ = nullptr;
   if (result == lite::kOk) return {};
   functions_.CompiledModelClearErrors(compiled_);
   is_allocated_[graph] = 0;  // the run may have stopped in the middle of anything
-  if (result == lite::kCancelled || (cancelled != nullptr && *cancelled != 0)) {
-    return {sdk::Code::kCancelled, "the request was cancelled"};
-  }
+  if (sdk::Status status = patience.Check(); !status.ok()) return status;
   return {sdk::Code::kInternal, "Failed to invoke TfLite interpreter"};
 }
 

@@ -66,6 +66,15 @@ class Program {
   lite::Model* model_ = nullptr;
 };
 
+// Until when a run is of use.
+struct Patience {
+  const volatile int* cancelled = nullptr;  // non-zero: no longer
+  int64_t deadline_unix_nanos = INT64_MAX;
+
+  // OK as long as somebody waits.
+  sdk::Status Check() const;
+};
+
 // One interpreter of a program: its own tensors, and state if the model has some.
 //
 // Threads: one caller at a time. Errors: INTERNAL, in TensorFlow Serving's words.
@@ -84,8 +93,8 @@ class Interpreter {
                      uint64_t bytes);
   // Does nothing when no input was resized since the last time.
   sdk::Status Allocate(uint32_t graph);
-  // `cancelled` may be NULL; non-zero stops before the next node, with CANCELLED.
-  sdk::Status Invoke(uint32_t graph, const volatile int* cancelled);
+  // Stops before the next node once nobody waits any more, with CANCELLED or DEADLINE_EXCEEDED.
+  sdk::Status Invoke(uint32_t graph, const Patience& patience);
 
  private:
   explicit Interpreter(const Program& program)
@@ -106,7 +115,7 @@ class Interpreter {
   std::vector<lite::Context*> seen_;      // of all subgraphs
   std::vector<lite::Context*> contexts_;  // by graph
   std::vector<char> is_allocated_;        // by graph
-  const volatile int* cancelled_ = nullptr;
+  const Patience* patience_ = nullptr;    // of the run in progress
   // The ranks that the runtime calls outputs; nobody reads them.
   struct alignas(64) RankMemory {
     char bytes[64];

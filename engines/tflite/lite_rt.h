@@ -20,7 +20,6 @@ struct DelegateWrapper;
 struct OpaqueOptions;
 
 constexpr int kOk = 0;
-constexpr int kCancelled = 100;
 
 // Numbers of TfLiteType.
 enum Type : int32_t {

@@ -307,6 +307,18 @@ TEST(TfliteEngineTest, ARunThatNobodyWaitsForIsNotStarted) {
   EXPECT_TRUE(model.Run({{"x", Floats({1})}}).ok());
 }
 
+TEST(TfliteEngineTest, ARunStopsWhenNobodyWaitsAnyMore) {
+  TfliteTestModel model("endless_run");
+  ASSERT_TRUE(model.status().ok()) << model.status();
+  RunRequest late;
+  late.deadline = absl::Now() + absl::Milliseconds(20);
+  EXPECT_EQ(model.Run({{"x", Floats({1})}}, "", late).status(),
+            absl::DeadlineExceededError("Timed out waiting for notification"));
+  auto outputs = model.Run({{"x", Floats({-1})}});
+  ASSERT_TRUE(outputs.ok()) << outputs.status();
+  EXPECT_THAT(ValuesOf<float>(outputs->begin()->second), ElementsAre(-1));
+}
+
 TEST(TfliteEngineTest, OutputsOutliveTheirModel) {
   TfliteTestModel::Tensors outputs;
   {

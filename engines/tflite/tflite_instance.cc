@@ -1,9 +1,7 @@
 #include "tflite_instance.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cstring>
-#include <limits>
 #include <string>
 #include <string_view>
 
@@ -20,18 +18,6 @@ std::string DtypeName(int32_t dtype) {
                                     "int8",    "string", "complex64", "int64", "bool"};
   if (dtype >= 0 && dtype < static_cast<int32_t>(std::size(kNames))) return kNames[dtype];
   return "type " + std::to_string(dtype);
-}
-
-sdk::Status CheckStillWanted(const baton_run& run) {
-  if (run.cancelled != nullptr && *run.cancelled != 0) {
-    return {sdk::Code::kCancelled, "the request was cancelled"};
-  }
-  if (run.deadline_unix_nanos == std::numeric_limits<int64_t>::max()) return {};
-  const auto now = std::chrono::system_clock::now().time_since_epoch();
-  if (std::chrono::duration_cast<std::chrono::nanoseconds>(now).count() < run.deadline_unix_nanos) {
-    return {};
-  }
-  return {sdk::Code::kDeadlineExceeded, "Timed out waiting for notification"};
 }
 
 bool HasDims(const lite::Tensor& tensor, const baton_tensor& given) {
@@ -92,7 +78,8 @@ sdk::Status ReturnTensor(const lite::Tensor& tensor, baton_tensor* output) {
 }  // namespace
 
 sdk::Status TfliteInstance::Execute(const baton_run& run) {
-  if (sdk::Status status = CheckStillWanted(run); !status.ok()) return status;
+  const Patience patience{run.cancelled, run.deadline_unix_nanos};
+  if (sdk::Status status = patience.Check(); !status.ok()) return status;
   if (run.signature >= model_.signatures().size()) {
     return {sdk::Code::kInternal, "called with an unknown signature"};
   }
@@ -101,7 +88,7 @@ sdk::Status TfliteInstance::Execute(const baton_run& run) {
   if (status.ok()) status = Resize(graph);
   if (status.ok()) status = interpreter_->Allocate(graph);
   if (status.ok()) status = Fill(graph);
-  if (status.ok()) status = interpreter_->Invoke(graph, run.cancelled);
+  if (status.ok()) status = interpreter_->Invoke(graph, patience);
   if (status.ok()) status = Return(run, graph);
   ForgetStrings(graph);
   return status;

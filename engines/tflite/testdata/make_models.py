@@ -168,6 +168,8 @@ def make_shapes():
     save("where", convert(lambda x: {"y": tf.where(x > 0.0)}, spec([None], tf.float32, "x")))
     save("loop", convert(lambda x: {"y": tf.while_loop(lambda i, v: i < 10, lambda i, v: (i + 1, v * 2.0),
                                                        [tf.constant(0), x])[1]}, spec([1], tf.float32, "x")))
+    save("endless_run", convert(lambda x: {"y": tf.while_loop(lambda v: v[0] > 0.0, lambda v: (v * 1.0,), [x])[0]},
+                                spec([1], tf.float32, "x")))
     save("constant", convert(lambda x: {"y": x, "c": tf.constant([7.0, 8.0])}, spec([1], tf.float32, "x")))
 
 
