@@ -104,10 +104,8 @@ class Warmup {
           base::StrCat("Failed to parse warmup record: ", record.view().substr(0, kMaxShownBytes),
                        " from ", path_));
     }
-    for (int64_t i = 0; i < iterations_; ++i) {
-      if (IsCancelled()) return absl::CancelledError("the load was cancelled");
-      BATON_RETURN_IF_ERROR(replay_.Run(*log));
-    }
+    // A cancelled load also cancels its runs.
+    for (int64_t i = 0; i < iterations_; ++i) BATON_RETURN_IF_ERROR(replay_.Run(*log));
     return absl::OkStatus();
   }
 
