@@ -16,6 +16,10 @@ find_package(ZLIB REQUIRED)
 # Static, as all that an engine may bring too: TensorFlow's libraries look BoringSSL's functions up by the same names, and
 # would find those of a shared OpenSSL first.
 set(OPENSSL_USE_STATIC_LIBS ON)
+if(OPENSSL_SSL_LIBRARY MATCHES "\\.so$")
+  unset(OPENSSL_SSL_LIBRARY CACHE)  # found by a tree that was configured before
+  unset(OPENSSL_CRYPTO_LIBRARY CACHE)
+endif()
 find_package(OpenSSL REQUIRED)
 
 set(Protobuf_USE_STATIC_LIBS ON)
