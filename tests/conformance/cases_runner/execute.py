@@ -170,7 +170,8 @@ def ask_grpc(step: Step, context: Context) -> list[dict]:
     channel = context.server.channel(over)
     timeout = float(str(step.one("timeout", Value(b"30"))))
     metadata = [tuple(context.text(v).split(": ", 1)) for v in step.fields.get("metadata", [])]
-    return at_once(step, lambda: grpc_client.ask(channel, method, message, timeout, metadata))
+    compression = grpc_client.COMPRESSION[str(step.one("compression", Value(b"")))]
+    return at_once(step, lambda: grpc_client.ask(channel, method, message, timeout, metadata, compression))
 
 
 def ask_rest(step: Step, context: Context) -> list[dict]:

@@ -8,6 +8,7 @@ PREDICTION, MODEL = "tensorflow.serving.PredictionService", "tensorflow.serving.
 SHORT = {"Predict": PREDICTION, "Classify": PREDICTION, "Regress": PREDICTION, "MultiInference": PREDICTION,
          "GetModelMetadata": PREDICTION, "GetModelStatus": MODEL, "HandleReloadConfigRequest": MODEL}
 DEFAULT_TIMEOUT = 30.0
+COMPRESSION = {"": None, "gzip": grpc.Compression.Gzip, "deflate": grpc.Compression.Deflate}
 NO_LIMIT = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
 
 
@@ -60,7 +61,7 @@ def serialize(method: Method, request: str | None, raw: bytes | None) -> bytes:
     return parse_text(request or "", method.request_class).SerializeToString()
 
 
-def ask(channel: grpc.Channel, method: Method, request: bytes, timeout: float, metadata=()) -> dict:
+def ask(channel: grpc.Channel, method: Method, request: bytes, timeout: float, metadata=(), compression=None) -> dict:
     """code, details, and response (a message, or bytes for an unknown method) when the code is OK."""
     kind = channel.stream_stream if method.is_streaming else channel.unary_unary
     call = kind(method.path, request_serializer=None, response_deserializer=None)
@@ -68,7 +69,7 @@ def ask(channel: grpc.Channel, method: Method, request: bytes, timeout: float, m
         if method.is_streaming:
             answer = next(call(iter([request]), timeout=timeout, metadata=metadata))
         else:
-            answer = call(request, timeout=timeout, metadata=metadata)
+            answer = call(request, timeout=timeout, metadata=metadata, compression=compression)
     except grpc.RpcError as error:
         return {"code": error.code().name, "details": (error.details() or "").encode("utf-8", "surrogateescape"),
                 "trailers": " ".join(sorted(key for key, _ in error.trailing_metadata() or ()))}

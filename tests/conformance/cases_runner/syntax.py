@@ -180,7 +180,7 @@ class Reader:
 
 
 STEP_FIELDS = {
-    "grpc": {"request", "request-bytes", "timeout", "metadata", "until", "at-once", "over"},
+    "grpc": {"request", "request-bytes", "timeout", "metadata", "compression", "until", "at-once", "over"},
     "rest": {"header", "body", "gzip-body", "until", "at-once", "timeout"},
     "raw": {"send", "pause"},
     "start": {"within"},
