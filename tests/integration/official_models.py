@@ -1,4 +1,4 @@
-"""Makes the models that test_official_list.py serves. Usage: official_models.py FOLDER
+"""Makes the models that test_official_list.py and test_image.py serve. Usage: official_models.py FOLDER
 
 half_plus_two is y = 0.5x + 2, y2 = 0.5x + 3 and y3 = 0.5 x2 + 3, in every style that TensorFlow writes models in. From Python:
 models(), which makes them once for every content of this file and gives their folder."""
@@ -155,6 +155,20 @@ def text(folder: pathlib.Path) -> None:
     tf.saved_model.save(module, str(folder), module.compute)
 
 
+def slow(folder: pathlib.Path) -> None:
+    """half_plus_two after a second and a half, on any machine."""
+
+    def compute(x):
+        end = tf.timestamp() + 1.5
+        turns = tf.while_loop(lambda turns: tf.timestamp() < end, lambda turns: [turns + 1], [tf.constant(0)])[0]
+        with tf.control_dependencies([turns]):
+            return {"y": 0.5 * x + 2.0}
+
+    module = tf.Module()
+    module.compute = tf.function(compute, input_signature=[tf.TensorSpec([None], tf.float32, name="x")])
+    tf.saved_model.save(module, str(folder), module.compute)
+
+
 # -------------------------------------------------------------------------------------------------- TensorFlow Lite
 
 
@@ -235,6 +249,7 @@ MAKERS = {
     "lite_signatures": lite_signatures,
     "lite_converted": lite_converted,
     "text": text,
+    "slow": slow,
 }
 
 
