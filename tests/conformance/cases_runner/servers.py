@@ -173,7 +173,8 @@ class BinaryTarget:
             process.close()
             raise RuntimeError(f"the server {name!r} did not start: {' '.join(flags)}\n{log[-3000:]}")
         process.files = folder
-        self.run_steps(spec, self, process, {**places, **process.places()})
+        for each in chain_of(spec, self.specs):
+            self.run_steps(each, self, process, {**places, **process.places()})
         return process
 
     def launch(self, flags: list[str], bare: bool = False, cwd=None) -> Process:
@@ -194,13 +195,15 @@ def fill(text: str, places: dict[str, str]) -> str:
     return text
 
 
+def chain_of(spec: ServerSpec, specs: dict[str, ServerSpec]) -> list[ServerSpec]:
+    """A configuration after those that it is `like`."""
+    return [*chain_of(specs[spec.like], specs), spec] if spec.like else [spec]
+
+
 def prepare(spec: ServerSpec, specs: dict[str, ServerSpec], folder: pathlib.Path, places: dict[str, str]) -> list[str]:
     """Writes the files of a configuration and returns its flags."""
     flags, config = [], None
-    chain = [spec]
-    while chain[0].like:
-        chain.insert(0, specs[chain[0].like])
-    for each in chain:
+    for each in chain_of(spec, specs):
         for name, text in each.files.items():
             (folder / name).write_text(fill(str(text), places))
         for command in each.commands:

@@ -268,7 +268,7 @@ class FileParser:
         mode, _, more = rest.partition(" ")
         mode, rest = (mode, more.strip()) if mode in MODES else ("", rest)
         line = self.reader.index
-        value = self.reader.value(rest, braces=key == "response")
+        value = Value(rest.encode()) if mode == "~" else self.reader.value(rest, braces=key == "response")
         step.expectations.append(Expectation(key, mode, value, line, profile))
 
     def case_remark(self, case: Case, word: str, rest: str) -> None:
