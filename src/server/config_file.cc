@@ -68,12 +68,17 @@ absl::StatusOr<std::string> ReadTextFile(const std::string& path) {
   return text;
 }
 
-absl::StatusOr<lifecycle::ModelConfigs> ReadModelConfigFile(const std::string& path) {
+absl::StatusOr<std::optional<lifecycle::ModelConfigs>> ReadModelConfigFile(
+    const std::string& path) {
   BATON_ASSIGN_OR_RETURN(std::string text, ReadTextFile(path));
-  return codec::grpc::ParseModelConfigText(path, text);
+  bool has_list = false;
+  BATON_ASSIGN_OR_RETURN(lifecycle::ModelConfigs configs,
+                         codec::grpc::ParseModelConfigText(path, text, &has_list));
+  if (!has_list) return std::nullopt;
+  return configs;
 }
 
-absl::StatusOr<lifecycle::ModelConfigs> InitialModels(const Options& options) {
+absl::StatusOr<std::optional<lifecycle::ModelConfigs>> InitialModels(const Options& options) {
   if (!options.model_config_file.empty()) return ReadModelConfigFile(options.model_config_file);
   base::LogInfo(base::StrCat("Building single TensorFlow model file config:  model_name: ",
                              options.model_name, " model_base_path: ", options.model_base_path));
@@ -86,8 +91,12 @@ absl::StatusOr<lifecycle::ModelConfigs> InitialModels(const Options& options) {
 
 class ConfigFilePoller::Loop {
  public:
-  Loop(std::string path, absl::Duration period, lifecycle::ConfigApplier* applier)
-      : path_(std::move(path)), period_(period), applier_(applier), thread_([this] { Run(); }) {}
+  Loop(std::string path, absl::Duration period, bool had_list, lifecycle::ConfigApplier* applier)
+      : path_(std::move(path)),
+        period_(period),
+        applier_(applier),
+        had_list_(had_list),
+        thread_([this] { Run(); }) {}
 
   ~Loop() {
     {
@@ -124,7 +133,13 @@ class ConfigFilePoller::Loop {
   }
 
   void PollOnce() {
-    absl::StatusOr<lifecycle::ModelConfigs> configs = ReadModelConfigFile(path_);
+    absl::StatusOr<std::optional<lifecycle::ModelConfigs>> configs = ReadModelConfigFile(path_);
+    if (configs.ok() && !configs->has_value()) {
+      if (!had_list_) return;
+      configs = absl::FailedPreconditionError(
+          "Cannot transition to requested config. It is only legal to transition from one "
+          "ModelConfigList to another.");
+    }
     if (!configs.ok()) {
       base::LogError(base::StrCat("Polling model_config_file failed, the models stay as they are: ",
                                   configs.status().ToString()));
@@ -134,7 +149,8 @@ class ConfigFilePoller::Loop {
       base::MutexLock lock(shared_->mutex);
       shared_->applying = true;
     }
-    applier_->Apply(*std::move(configs), lifecycle::ConfigApplier::Reason::kReload,
+    had_list_ = true;
+    applier_->Apply(**std::move(configs), lifecycle::ConfigApplier::Reason::kReload,
                     [shared = shared_](const absl::Status& status) {
                       if (!status.ok()) {
                         base::LogError(
@@ -153,13 +169,14 @@ class ConfigFilePoller::Loop {
   const std::string path_;
   const absl::Duration period_;
   lifecycle::ConfigApplier* const applier_;
+  bool had_list_;  // the file, at any time; the thread's alone
   const std::shared_ptr<Shared> shared_ = std::make_shared<Shared>();
   std::thread thread_;
 };
 
-ConfigFilePoller::ConfigFilePoller(std::string path, absl::Duration period,
+ConfigFilePoller::ConfigFilePoller(std::string path, absl::Duration period, bool had_list,
                                    lifecycle::ConfigApplier* applier)
-    : loop_(std::make_unique<Loop>(std::move(path), period, applier)) {}
+    : loop_(std::make_unique<Loop>(std::move(path), period, had_list, applier)) {}
 ConfigFilePoller::~ConfigFilePoller() = default;
 
 }  // namespace baton::server

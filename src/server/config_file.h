@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -16,12 +17,13 @@ namespace baton::server {
 // §1.3).
 absl::StatusOr<std::string> ReadTextFile(const std::string& path);
 
-// --model_config_file.
-absl::StatusOr<lifecycle::ModelConfigs> ReadModelConfigFile(const std::string& path);
+// --model_config_file. Nothing: the file has no list of models, which is not the same as an empty
+// one (contract §5.7, step 2).
+absl::StatusOr<std::optional<lifecycle::ModelConfigs>> ReadModelConfigFile(const std::string& path);
 
 // What the flags ask for: the file's models, or the single model of --model_name and
 // --model_base_path.
-absl::StatusOr<lifecycle::ModelConfigs> InitialModels(const Options& options);
+absl::StatusOr<std::optional<lifecycle::ModelConfigs>> InitialModels(const Options& options);
 
 // Reads the file again every `period` and applies it, changed or not; errors are logged and the old
 // models stay.
@@ -30,7 +32,9 @@ absl::StatusOr<lifecycle::ModelConfigs> InitialModels(const Options& options);
 // the thread.
 class ConfigFilePoller {
  public:
-  ConfigFilePoller(std::string path, absl::Duration period, lifecycle::ConfigApplier* applier);
+  // `had_list`: what the file was when it was read at the start.
+  ConfigFilePoller(std::string path, absl::Duration period, bool had_list,
+                   lifecycle::ConfigApplier* applier);
   ~ConfigFilePoller();
 
  private:

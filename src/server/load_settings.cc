@@ -99,7 +99,8 @@ absl::StatusOr<tfs::SessionBundleConfig> BundleOfFlags(const Options& options) {
   bundle.set_remove_unused_fields_from_bundle_metagraph(
       options.remove_unused_fields_from_bundle_metagraph);
   bundle.set_prefer_tflite_model(options.prefer_tflite_model);
-  bundle.set_num_tflite_pools(options.num_tflite_pools);
+  const bool has_pools = options.num_tflite_pools != Options::kNotGiven;
+  bundle.set_num_tflite_pools(has_pools ? options.num_tflite_pools : SchedulableCpus());
   bundle.set_num_tflite_interpreters_per_pool(options.num_tflite_interpreters_per_pool);
   bundle.set_mixed_precision(options.mixed_precision);
   return bundle;
@@ -197,8 +198,9 @@ engine::EngineOptions EngineOptionsOf(const Options& options,
       {"mixed_precision", bundle.mixed_precision() == "bfloat16" ? "bfloat16" : ""},
       {"xla_cpu_compilation_enabled", text(options.xla_cpu_compilation_enabled)},
       {"xla_gpu_compilation_enabled", text(options.xla_gpu_compilation_enabled)},
-      {"num_tflite_pools", base::StrCat(bundle.num_tflite_pools())},
-      {"num_tflite_interpreters_per_pool", base::StrCat(bundle.num_tflite_interpreters_per_pool())},
+      // Interpreters in all: at least one pool, of at least one.
+      {"num_tflite_pools", base::StrCat(int64_t{std::max(1, bundle.num_tflite_pools())} *
+                                        std::max(1, bundle.num_tflite_interpreters_per_pool()))},
   };
 }
 

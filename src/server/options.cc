@@ -251,7 +251,7 @@ absl::Status Options::Validate() const {
       {"tensorflow_session_parallelism", tensorflow_session_parallelism, -1, 4096},
       {"tensorflow_intra_op_parallelism", tensorflow_intra_op_parallelism, -1, 4096},
       {"tensorflow_inter_op_parallelism", tensorflow_inter_op_parallelism, -1, 4096},
-      {"num_tflite_pools", num_tflite_pools, -1, 4096},
+      {"num_tflite_pools", num_tflite_pools, kNotGiven, 4096},
       {"num_tflite_interpreters_per_pool", num_tflite_interpreters_per_pool, -1, 4096},
       {"event_loops", event_loops, 0, 1024},
       {"engine_threads", engine_threads, 0, 1024},

@@ -49,7 +49,8 @@ struct Options {
   std::string monitoring_config_file;
   bool remove_unused_fields_from_bundle_metagraph = true;
   bool prefer_tflite_model = false;
-  int32_t num_tflite_pools = 0;  // 0: schedulable CPUs
+  static constexpr int32_t kNotGiven = INT32_MIN;
+  int32_t num_tflite_pools = kNotGiven;  // then schedulable CPUs
   int32_t num_tflite_interpreters_per_pool = 1;
   bool enable_signature_method_name_check = false;
   bool xla_cpu_compilation_enabled = false;

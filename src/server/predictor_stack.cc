@@ -6,12 +6,14 @@
 #include "predict/engine_predictor.h"
 #include "scheduling/batching_predictor.h"
 #include "scheduling/scheduling_predictor.h"
+#include "server/tflite_batching.h"
 
 namespace baton::server {
 
 absl::StatusOr<std::unique_ptr<predict::Predictor>> MakePredictorStack(
     const Options& options, const LoadSettings& settings, const lifecycle::ServableId& id,
-    const scheduling::BatchingOptions* batching, engine::Model* model, const StackParts& parts) {
+    const scheduling::BatchingOptions* batching, std::string_view engine_name, engine::Model* model,
+    const StackParts& parts) {
   auto leaf = std::make_unique<predict::EnginePredictor>(
       predict::EnginePredictor::Options{.threads_per_run = settings.threads_per_run}, model);
   // Whoever may call the leaf: its own batch threads, or any loop and engine thread.
@@ -19,7 +21,13 @@ absl::StatusOr<std::unique_ptr<predict::Predictor>> MakePredictorStack(
       batching != nullptr ? settings.batching->Threads()
                           : CountOrCpus(options.event_loops) + CountOrCpus(options.engine_threads);
   BATON_RETURN_IF_ERROR(leaf->Prepare(static_cast<uint32_t>(callers)));
-  const uint32_t max_runs = leaf->max_concurrent_runs();
+  uint32_t max_runs = leaf->max_concurrent_runs();
+  std::unique_ptr<predict::Predictor> next = std::move(leaf);
+  if (engine_name == "tflite" && settings.tflite_interpreters_per_pool > 1) {
+    next = std::make_unique<TfliteBatching>(id, settings.tflite_interpreters_per_pool, *model,
+                                            max_runs, std::move(next));
+    max_runs = 0;  // what it takes, it only queues
+  }
   if (batching != nullptr) {
     BATON_RETURN_IF_ERROR(batching->Validate());
     return std::make_unique<scheduling::BatchingPredictor>(
@@ -28,7 +36,7 @@ absl::StatusOr<std::unique_ptr<predict::Predictor>> MakePredictorStack(
                                                .batching = *batching,
                                                .max_concurrent_runs = max_runs,
                                                .metrics = parts.metrics},
-        parts.batches, std::move(leaf));
+        parts.batches, std::move(next));
   }
   return std::make_unique<scheduling::SchedulingPredictor>(
       scheduling::SchedulingPredictor::Options{
@@ -36,7 +44,7 @@ absl::StatusOr<std::unique_ptr<predict::Predictor>> MakePredictorStack(
           .version = id.version,
           .max_concurrent_runs = max_runs,
           .inline_below = absl::Microseconds(options.inline_below_micros)},
-      model->signatures(), parts.lanes, std::move(leaf));
+      model->signatures(), parts.lanes, std::move(next));
 }
 
 }  // namespace baton::server

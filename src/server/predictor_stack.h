@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <string_view>
 
 #include "absl/status/statusor.h"
 #include "engine/engine.h"
@@ -22,11 +23,13 @@ struct StackParts {
 };
 
 // What a call passes on its way to the engine, outermost first: batching or scheduling, then the
-// engine. The one place where the order of wrapping is decided. `batching`: null for a version that
-// is not batched. Errors: those of making the model's instances, and of parameters that no batch
-// fits.
+// engine; before a TFLite engine with several interpreters per pool, TensorFlow Serving's batcher
+// of its own (contract §11). The one place where the order of wrapping is decided. `batching`: null
+// for a version that is not batched. Errors: those of making the model's instances, and of
+// parameters that no batch fits.
 absl::StatusOr<std::unique_ptr<predict::Predictor>> MakePredictorStack(
     const Options& options, const LoadSettings& settings, const lifecycle::ServableId& id,
-    const scheduling::BatchingOptions* batching, engine::Model* model, const StackParts& parts);
+    const scheduling::BatchingOptions* batching, std::string_view engine_name, engine::Model* model,
+    const StackParts& parts);
 
 }  // namespace baton::server

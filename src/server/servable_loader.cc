@@ -34,9 +34,10 @@ absl::StatusOr<std::unique_ptr<lifecycle::Servable>> ServableLoader::Load(
                 {{"model", id.name}, {"engine", engine->name()}});
   BATON_ASSIGN_OR_RETURN(const std::optional<scheduling::BatchingOptions> batching,
                          BatchingOf(path));
-  BATON_ASSIGN_OR_RETURN(std::unique_ptr<predict::Predictor> predictor,
-                         MakePredictorStack(options_, settings_, id,
-                                            batching ? &*batching : nullptr, model.get(), parts_));
+  BATON_ASSIGN_OR_RETURN(
+      std::unique_ptr<predict::Predictor> predictor,
+      MakePredictorStack(options_, settings_, id, batching ? &*batching : nullptr, engine->name(),
+                         model.get(), parts_));
   if (settings_.warmup) {
     BATON_RETURN_IF_ERROR(WarmUp(
         {.iterations = settings_.warmup_iterations, .threads = settings_.warmup_threads}, path,

@@ -242,6 +242,7 @@ class Server::Parts {
   frontend::http::RestHandler rest;
   base::ThreadPool control_pool;  // ends first: what it runs holds calls
   std::unique_ptr<frontend::grpc::ProfilerService> profiler_service;  // and this before it
+  bool file_had_list = false;  // of --model_config_file at the start
   std::unique_ptr<ConfigFilePoller> poller;
   uint16_t grpc_port = 0;
   uint16_t rest_port = 0;
@@ -323,8 +324,14 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Create(const Options& options) {
 }
 
 absl::Status Server::LoadModels(absl::AnyInvocable<void(absl::Status)> done) {
-  BATON_ASSIGN_OR_RETURN(lifecycle::ModelConfigs models, InitialModels(parts_->options));
-  parts_->applier.Apply(std::move(models), lifecycle::ConfigApplier::Reason::kStartup,
+  BATON_ASSIGN_OR_RETURN(std::optional<lifecycle::ModelConfigs> models,
+                         InitialModels(parts_->options));
+  parts_->file_had_list = models.has_value();
+  if (!models) {
+    done(absl::OkStatus());  // a file that names models later
+    return absl::OkStatus();
+  }
+  parts_->applier.Apply(*std::move(models), lifecycle::ConfigApplier::Reason::kStartup,
                         std::move(done));
   return absl::OkStatus();
 }
@@ -343,7 +350,7 @@ absl::Status Server::Listen() {
   if (!options.model_config_file.empty() && options.model_config_file_poll_wait_seconds > 0) {
     parts.poller = std::make_unique<ConfigFilePoller>(
         options.model_config_file, absl::Seconds(options.model_config_file_poll_wait_seconds),
-        &parts.applier);
+        parts.file_had_list, &parts.applier);
   }
   // Tools wait for these lines.
   if (parts.grpc_port != 0) {

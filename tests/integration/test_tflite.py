@@ -182,3 +182,19 @@ def test_a_missing_operator_is_named(baton_binary, made_models):
     finally:
         server.kill()
         server.log.close()
+
+
+def test_several_interpreters_per_pool_share_a_large_request(baton_binary, made_models):
+    """Contract 11: at most 500 rows a request, cut into even shares, put together again."""
+    with BatonServer("--model_name=m", f"--model_base_path={made_models / 'half_plus_two'}", "--prefer_tflite_model",
+                     "--num_tflite_pools=1", "--num_tflite_interpreters_per_pool=4") as server:
+        with StockClient(server.grpc_address) as client:
+            rows = [float(n) for n in range(500)]
+            answer = client.predict("m", {"x": tf.constant(rows, shape=[500])})
+            assert list(answer.outputs["y"].float_val) == [x / 2 + 2 for x in rows]
+            with pytest.raises(grpc.RpcError) as error:
+                client.predict("m", {"x": tf.zeros([501])})
+            assert error.value.details() == "Task size 501 is larger than maximum input batch size 500"
+            with concurrent.futures.ThreadPoolExecutor(THREADS) as pool:
+                found = pool.map(lambda n: half(client.predict("m", {"x": [float(n)]})), range(200))
+                assert list(found) == [n / 2 + 2 for n in range(200)]
