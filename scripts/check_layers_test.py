@@ -29,6 +29,7 @@ CLEAN = {
     "src/tensor/shape.h": '#include "base/log.h"\n',
     "src/codec/grpc/wire.cc": '#include "tensor/shape.h"\n#include "tensorflow_serving/apis/predict.pb.h"\n',
     "src/codec/rest/json.cc": '#include "tensor/shape.h"\n',
+    "src/codec/rest/json_test.cc": '#include "x/y.pb.h"\n',
     "src/engine/engine.h": '#include "tensor/shape.h"\n#include "baton/engine_abi.h"\n',
     "src/testing/fake_clock.h": '#include "base/log.h"\n#include "engine/engine.h"\n',
     "engines/tensorflow/model.cc": '#include "baton/engine_abi.h"\n#include "engines/tensorflow/model.h"\n'
