@@ -243,6 +243,8 @@ class FileParser:
             self.expectation(block, rest.strip(), match[1])
         elif word == "expect":
             self.expectation(block, rest, "baton")
+        elif word == "command" and isinstance(block, ServerSpec):  # before the server starts
+            block.commands.append(rest)
         elif word in ANSWER_KEYS or word in PLAIN_STEPS:
             block.steps.append(Step(word, rest, self.reader.index))
         elif word == "reload":
@@ -300,8 +302,6 @@ class FileParser:
         elif word == "file":
             name, _, rest = rest.partition(" ")
             server.files[name] = self.reader.value(rest, braces=False)
-        elif word == "command":
-            server.commands.append(rest)
         else:
             raise self.reader.fail(f"unknown word {word!r}")
 
