@@ -79,15 +79,6 @@ std::vector<Engine*> EngineRegistry::Loaded() const {
   return loaded_;
 }
 
-std::string EngineRegistry::MetricsPage() const {
-  std::string page;
-  for (Engine* engine : Loaded()) {
-    absl::StatusOr<std::string> part = engine->Query("metrics", {});
-    if (part.ok()) page += *part;
-  }
-  return page;
-}
-
 std::vector<std::string> EngineRegistry::Names() const {
   base::MutexLock lock(mutex_);
   std::vector<std::string> names;

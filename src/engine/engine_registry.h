@@ -43,9 +43,6 @@ class EngineRegistry {
   // Those that are in use, in the order in which they came; never loads one and never waits for
   // one that is being loaded.
   std::vector<Engine*> Loaded() const;
-  // What the engines in use say of themselves in TensorFlow Serving's form (contract 8.2), for
-  // ServingMetrics::Text.
-  std::string MetricsPage() const;
 
   // The engine for a version directory: the first in name order whose probe says yes; then the
   // default engine, whatever its probe says, since its load error is the one clients know; then the
