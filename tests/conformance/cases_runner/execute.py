@@ -32,6 +32,7 @@ class Context:
     server: Server | None
     places: dict[str, str]
     profile: str = "baton"
+    is_shared: bool = False
     answers: list = field(default_factory=list)
 
     def bytes(self, value: Value) -> bytes:
@@ -181,7 +182,10 @@ def ask_rest(step: Step, context: Context) -> list[dict]:
     if "gzip-body" in step.fields:
         body = gzip.compress(context.bytes(step.one("gzip-body")), mtime=0)
     timeout = float(str(step.one("timeout", Value(str(REST_SECONDS).encode()))))
-    return at_once(step, lambda: http_client.request(context.server.rest_address, method, path, headers, body, timeout))
+    address = context.server.rest_address
+    if "over" in step.fields:
+        address = f"{context.text(step.one('over'))}:{address.rpartition(':')[2]}"
+    return at_once(step, lambda: http_client.request(address, method, path, headers, body, timeout))
 
 
 def at_once(step: Step, question) -> list[dict]:
@@ -195,7 +199,9 @@ def at_once(step: Step, question) -> list[dict]:
 def ask_raw(step: Step, context: Context) -> list[dict]:
     answers = [e.value.data for e in step.expected(context.profile) if e.key == "answer"]
     count = max([len(http_client.HEAD_BEGINS.findall(a)) for a in answers] or [1])
-    return [http_client.exchange(context.server.rest_address, [context.bytes(v) for v in step.fields["send"]], max(count, 1))]
+    parts = [context.bytes(v) for v in step.fields["send"]]
+    pause = float(str(step.one("pause", Value(b"0.05"))))
+    return [http_client.exchange(context.server.rest_address, parts, max(count, 1), pause)]
 
 
 def ask_start(step: Step, context: Context) -> list[dict]:
@@ -203,8 +209,9 @@ def ask_start(step: Step, context: Context) -> list[dict]:
         raise NotPossible("starts a server (--binary)")
     words = context.fill(step.words).split()
     bare = words[:1] == ["bare"]
-    if context.server is not None:
+    if context.server is not None and not context.is_shared:
         context.server.close()
+    context.is_shared = False
     process = context.target.launch(words[1:] if bare else words, bare, context.places["DIR"])
     context.server = process
     context.places |= process.places()
@@ -362,6 +369,7 @@ def run(case: Case, target, profile: str = "baton") -> Outcome:
             raise NotPossible("needs a server of its own (--binary)")
         if case.server != "none":
             context.server = target.alone(case.server, folder) if case.is_fresh else target.shared(case.server)
+            context.is_shared = not case.is_fresh
             context.places |= context.server.places()
             context.places["FILES"] = str(getattr(context.server, "files", folder))
         found = run_steps(case, context)
@@ -371,7 +379,7 @@ def run(case: Case, target, profile: str = "baton") -> Outcome:
     except Exception as error:  # a case must not end the run
         state, reasons = "failed", [f"{type(error).__name__}: {error}"]
     finally:
-        if case.is_alone and context.server is not None:
+        if not context.is_shared and context.server is not None:
             if hasattr(context.server, "err") and not context.server.err.closed and "state" in locals() and state == "failed":
                 reasons.append("log: " + context.server.text(context.server.err).decode(errors="replace")[-1500:])
             context.server.close()

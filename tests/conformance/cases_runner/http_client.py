@@ -13,7 +13,7 @@ PATIENCE_SECONDS = 20
 
 def connect(address: str, timeout: float = PATIENCE_SECONDS) -> socket.socket:
     host, _, port = address.rpartition(":")
-    return socket.create_connection((host, int(port)), timeout=timeout)
+    return socket.create_connection((host.strip("[]"), int(port)), timeout=timeout)
 
 
 def request(address: str, method: str, path: str, headers: list[tuple[bytes, bytes]], body: bytes | None,
@@ -33,13 +33,13 @@ def request(address: str, method: str, path: str, headers: list[tuple[bytes, byt
     return {"status": answer.status, "type": types[0] if types else "", "headers": names, "body": text}
 
 
-def exchange(address: str, parts: list[bytes], answers: int) -> dict:
-    """Sends `parts` one after the other, reads until the connection closes or is silent after so many answers."""
+def exchange(address: str, parts: list[bytes], answers: int, pause: float) -> dict:
+    """Sends `parts` one after the other with a pause between them, reads until the connection closes or is silent after so many answers."""
     received = b""
     with connect(address) as connection:
         for index, part in enumerate(parts):
             if index:
-                time.sleep(0.05)
+                time.sleep(pause)
             connection.sendall(part)
         while True:
             complete = len(HEAD_BEGINS.findall(received)) >= answers

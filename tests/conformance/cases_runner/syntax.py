@@ -181,7 +181,7 @@ class Reader:
 
 STEP_FIELDS = {
     "grpc": {"request", "request-bytes", "timeout", "metadata", "compression", "until", "at-once", "over"},
-    "rest": {"header", "body", "gzip-body", "until", "at-once", "timeout"},
+    "rest": {"header", "body", "gzip-body", "until", "at-once", "timeout", "over"},
     "raw": {"send", "pause"},
     "start": {"within"},
     "log": {"until"},

@@ -159,6 +159,22 @@ def batch(session) -> dict:
             "no_inputs": signature({}, {"y": tf.constant([1.0])})}
 
 
+def codes(session) -> dict:
+    """Operators that fail with one status code each."""
+    path = v1.placeholder(tf.string, [], name="path")
+    size = v1.placeholder(tf.int64, [], name="size")
+    queue = tf.queue.FIFOQueue(1, [tf.float32], [[]], shared_name="closed")
+    with tf.control_dependencies([queue.close()]):
+        put = queue.enqueue(1.0)
+    with tf.control_dependencies([put]):
+        after = tf.identity(path)
+    return {"read_file": signature({"path": path}, {"y": tf.io.read_file(path)}),
+            "end_of_data": signature({"path": path}, {"y": v1.data.make_one_shot_iterator(tf.data.Dataset.range(0)).get_next()}),
+            "enqueue": signature({"path": path}, {"y": after}),
+            "inflate": signature({"path": path}, {"y": tf.io.decode_compressed(path, "ZLIB")}),
+            "fill": signature({"size": size}, {"y": tf.fill([size], 1.0)})}
+
+
 class HalfPlusTwo(tf.Module):
     @tf.function(input_signature=[tf.TensorSpec([None], tf.float32, name="x")])
     def predict(self, x):
@@ -185,7 +201,7 @@ def save_lite(root: pathlib.Path, tf2: pathlib.Path) -> None:
         (root / name / "1/model.tflite").write_bytes(content)
 
 
-CLASSIC = {"shapes": shapes, "odd": odd, "defaults": defaults, "batch": batch}
+CLASSIC = {"shapes": shapes, "odd": odd, "defaults": defaults, "batch": batch, "codes": codes}
 
 
 def make(root: pathlib.Path) -> None:
