@@ -18,8 +18,7 @@ class CallGate::Leave {
 
 CallGate::~CallGate() = default;
 
-void CallGate::Enter(Start start) {
-  if (limit_ == 0) return std::move(start)(nullptr);
+void CallGate::EnterInTurn(Start start) {
   {
     base::MutexLock lock(mutex_);
     if (inside_ >= limit_) {

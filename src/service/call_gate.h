@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <deque>
 #include <memory>
+#include <utility>
 
 #include "absl/functional/any_invocable.h"
 #include "base/mutex.h"
@@ -27,12 +28,20 @@ class CallGate {
   CallGate& operator=(const CallGate&) = delete;
 
   // Runs `start` here when there is a place, otherwise on the thread that frees one.
-  void Enter(Start start);
+  template <typename F>
+  void Enter(F start) {
+    if (limit_ == 0) {
+      std::move(start)(Place());  // the usual case allocates nothing
+    } else {
+      EnterInTurn(std::move(start));
+    }
+  }
 
   size_t waiting() const;
 
  private:
   class Leave;
+  void EnterInTurn(Start start);
   void OnLeave();
 
   const size_t limit_;
