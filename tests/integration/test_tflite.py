@@ -198,3 +198,15 @@ def test_several_interpreters_per_pool_share_a_large_request(baton_binary, made_
             with concurrent.futures.ThreadPoolExecutor(THREADS) as pool:
                 found = pool.map(lambda n: half(client.predict("m", {"x": [float(n)]})), range(200))
                 assert list(found) == [n / 2 + 2 for n in range(200)]
+
+
+def test_several_interpreters_per_pool_share_a_large_request_of_strings(baton_binary, made_models):
+    with BatonServer("--model_name=m", f"--model_base_path={made_models / 'type_string'}", "--prefer_tflite_model",
+                     "--num_tflite_pools=1", "--num_tflite_interpreters_per_pool=4") as server:
+        with StockClient(server.grpc_address) as client:
+            words = [b"" if n % 7 == 0 else b"%d\x00" % n * n for n in range(500)]
+            answer = client.predict("m", {"x": tf.constant(words)})
+            assert list(answer.outputs["y"].string_val) == words
+            with pytest.raises(grpc.RpcError) as error:
+                client.predict("m", {"x": tf.constant([b"x"] * 501)})
+            assert error.value.details() == "Task size 501 is larger than maximum input batch size 500"
