@@ -1,6 +1,7 @@
 #include "scheduling/batch_assembly.h"
 
 #include <limits>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -121,13 +122,17 @@ TEST(BatchAssemblyTest, MergedStringsAreThePartsOwn) {
       Tensor::FromStrings({1, 1}, std::vector<std::string_view>{"one"}),
       Tensor::FromStrings({1, 2}, std::vector<std::string_view>{"two", "three"})};
   const char* const three = parts[1].strings()[1].data;
-  const auto merged = Merge(parts, {.name = "x:0", .rows = 3, .pad_dims = true});
+  const std::weak_ptr<const void> owner = parts[0].buffer().owner();
+  auto merged = Merge(parts, {.name = "x:0", .rows = 3, .pad_dims = true});
   parts.clear();
+  EXPECT_FALSE(owner.expired());
   ASSERT_TRUE(merged.ok()) << merged.status();
   std::vector<std::string> texts;
   for (const tensor::StringRef& ref : merged->strings()) texts.emplace_back(ref.view());
   EXPECT_THAT(texts, ElementsAre("one", "one", "two", "three", "two", "three"));
   EXPECT_EQ(merged->strings()[3].data, three);
+  merged = Tensor();
+  EXPECT_TRUE(owner.expired());
 }
 
 TEST(BatchAssemblyTest, RefusesPartsThatDoNotFitTogether) {

@@ -173,6 +173,20 @@ TEST_F(BatchingSchedulerTest, TheTimeOfABatchBehindAFullOneIsKept) {
   }
 }
 
+TEST_F(BatchingSchedulerTest, WhoeverWatchedTheTimePassesItOnBeforeARun) {
+  Gate gate;
+  ScriptedRunner long_runs([&](const Batch&) { gate.Pass(); });
+  ScriptedRunner runner;
+  BatchingScheduler scheduler({.threads = 2});
+  auto first = scheduler.NewQueues(Queues(&long_runs, 4, absl::Milliseconds(2)));
+  auto second = scheduler.NewQueues(Queues(&runner, 4, absl::Milliseconds(20)));
+  first->Submit(KeyOf(0), NewTask());
+  second->Submit(KeyOf(0), NewTask());
+  answers_.WaitFor(1);  // of the second: the first one's run ends later
+  gate.Open();
+  answers_.WaitFor(2);
+}
+
 TEST_F(BatchingSchedulerTest, AWaitOfAgesDoesNotSpin) {
   ScriptedRunner runner;
   std::atomic<int> looks{0};
@@ -276,22 +290,26 @@ TEST_F(BatchingSchedulerTest, QueuesMayOutliveTheScheduler) {
 
 TEST_F(BatchingSchedulerTest, DestroyingTheQueuesAnswersTheirTasksAndWaitsForTheirRuns) {
   Gate gate;
-  std::atomic<bool> ended{false};
+  std::atomic<bool> destroyed{false};
+  bool outlived_its_queues = false;
   ScriptedRunner runner([&](const Batch&) {
     gate.Pass();
-    ended = true;
+    for (int i = 0; i < 100; ++i) std::this_thread::yield();  // time for a destroyer in a hurry
+    outlived_its_queues = destroyed;
   });
   BatchingScheduler scheduler({.threads = 1});
   auto queues = scheduler.NewQueues(Queues(&runner, 1));
   queues->Submit(KeyOf(0), NewTask());
   gate.WaitForArrivals(1);
   queues->Submit(KeyOf(0), NewTask());
-  std::thread destroyer([&] { queues.reset(); });
+  std::thread destroyer([&] {
+    queues.reset();
+    destroyed = true;
+  });
   EXPECT_TRUE(absl::IsUnavailable(answers_.WaitFor(1)[0]));
-  EXPECT_FALSE(ended);
   gate.Open();
   destroyer.join();
-  EXPECT_TRUE(ended);
+  EXPECT_FALSE(outlived_its_queues);
   EXPECT_EQ(answers_.count(), 2u);
 }
 
