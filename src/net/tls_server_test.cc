@@ -155,20 +155,17 @@ TEST_F(TlsServerTest, Http1IsSpokenWhateverIsOffered) {
 
 TEST_F(TlsServerTest, Http2MustBeOffered) {
   const uint16_t port = Serve(SettingsOf(identity), {}, Protocol::kHttp2);
-  const struct {
-    const char* alpn;
-    std::string_view starts_with;  // the length of a SETTINGS frame
-  } rows[] = {{"h2", std::string_view("\0\0", 2)}, {"", ""}, {"http/1.1", ""}};
-  for (const auto& row : rows) {
-    TlsTestClient client(port, {.alpn = row.alpn});
-    const bool is_shaken = client.Shake();
-    if (row.starts_with.empty()) {
-      EXPECT_EQ(is_shaken ? client.ReadAll() : "", "") << row.alpn;
-      continue;
-    }
-    ASSERT_TRUE(is_shaken);
-    EXPECT_EQ(client.ReadUntil("", 2).substr(0, 2), row.starts_with);
-  }
+  TlsTestClient good(port, {.alpn = "h2"});
+  ASSERT_TRUE(good.Shake());
+  // The length of a SETTINGS frame.
+  EXPECT_EQ(good.ReadUntil("", 2).substr(0, 2), std::string_view("\0\0", 2));
+  TlsTestClient other(port, {.alpn = "http/1.1"});
+  EXPECT_FALSE(other.Shake());
+  EXPECT_THAT(other.error(), HasSubstr("alert no application protocol"));
+  TlsTestClient none(port, {});
+  ASSERT_TRUE(none.Shake());
+  EXPECT_EQ(none.ReadAll(), "");
+  EXPECT_TRUE(none.ended_cleanly());
 }
 
 TEST_F(TlsServerTest, NewConnectionsSeeReplacedCertificatesAndOldOnesLiveOn) {
@@ -321,6 +318,7 @@ TEST_F(TlsServerTest, AHandshakeThatTakesTooLongEnds) {
 TEST_F(TlsServerTest, TheOldestHandshakeMakesRoom) {
   ServerOptions options;
   options.limits.max_tls_handshakes = 2;
+  options.limits.tls_handshake_timeout = absl::Hours(1);
   const uint16_t port = Serve(SettingsOf(identity), options);
   PlainClient oldest(port);
   PlainClient second(port);
@@ -329,8 +327,14 @@ TEST_F(TlsServerTest, TheOldestHandshakeMakesRoom) {
 }
 
 TEST_F(TlsServerTest, ADrainEndsUnfinishedHandshakesAndFinishesTheRest) {
-  const uint16_t port = Serve(SettingsOf(identity), {.loops = 2});
+  ServerOptions options{.loops = 2};
+  options.limits.tls_handshake_timeout = absl::Hours(1);
+  const uint16_t port = Serve(SettingsOf(identity), options);
+  const auto http2 = server->Listen(
+      {.address = "127.0.0.1", .protocol = Protocol::kHttp2, .tls = credentials}, &handler);
+  ASSERT_TRUE(http2.ok());
   PlainClient silent(port);
+  PlainClient silent_http2(*http2);
   TlsTestClient client(port, {});
   ASSERT_TRUE(client.Shake());
   client.Send(Echo("one"));
@@ -338,6 +342,7 @@ TEST_F(TlsServerTest, ADrainEndsUnfinishedHandshakesAndFinishesTheRest) {
   std::promise<void> done;
   server->StartDrain([&done] { done.set_value(); });
   EXPECT_EQ(silent.ReadAll(), "");
+  EXPECT_EQ(silent_http2.ReadAll(), "");
   EXPECT_EQ(client.ReadAll(), "");
   EXPECT_TRUE(client.ended_cleanly());
   done.get_future().wait();
