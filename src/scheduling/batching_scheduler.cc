@@ -222,7 +222,6 @@ absl::Status BatchingCore::AddToLane(Lane& lane, BatchTask& task, absl::Time now
                                      std::vector<BatchTask>& cancelled) {
   const bool was_idle = lane.queue.empty();
   const absl::Time was_ready_at = ReadyAt(lane);
-  const size_t batches = lane.queue.batches();
   Subtract(lane);
   absl::Status status = lane.queue.Add(task, now);
   if (absl::IsUnavailable(status) && now - lane.last_sweep >= kSweepInterval) {
@@ -238,9 +237,9 @@ absl::Status BatchingCore::AddToLane(Lane& lane, BatchTask& task, absl::Time now
       std::erase(turns_, &lane);
     }
   }
-  // Whoever was called for what was there before is on the way.
+  // Whoever was called for what was ready before is on the way, and calls others for the rest.
   const absl::Time ready_at = ReadyAt(lane);
-  if (ready_at < was_ready_at || lane.queue.batches() > batches) CallFor(ready_at, now);
+  if (ready_at < was_ready_at) CallFor(ready_at, now);
   return status;
 }
 
