@@ -8,10 +8,11 @@ import pytest
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
-from cases_runner import mutants, suite, syntax  # noqa: E402
+from cases_runner import coverage, mutants, suite, syntax  # noqa: E402
 from cases_runner.execute import Context  # noqa: E402
 
 CASES, SPECS = suite.load_cases()
+LEAST_COVERAGE = 0.95
 PENDING = HERE / "cases/pending.txt"
 
 
@@ -46,6 +47,14 @@ def test_answers_as_expected(asked, case):
     context = Context(asked.target, None, {**asked.target.places(), "DIR": "", "FILES": ""})
     blind = [line for step, seen in outcome.answers for line in mutants.survivors(step, seen, context, "baton")]
     assert not blind, f"{case.file}: the expectations of lines {blind} hold even when they are made wrong"
+
+
+def test_the_rows_of_the_contract_are_covered():
+    rows, wrong = coverage.assign(CASES)
+    assert not wrong, "\n".join(wrong)
+    seen = [row for row in rows.values() if row.is_covered or not row.unobservable]
+    missing = [row.id for row in seen if not row.is_covered]
+    assert len(missing) <= len(seen) * (1 - LEAST_COVERAGE), f"missing: {missing}"
 
 
 # ------------------------------------------------------------------------------------------------- the runner itself

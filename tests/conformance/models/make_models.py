@@ -191,12 +191,37 @@ def save_tf2(folder: pathlib.Path) -> None:
     tf.saved_model.save(model, str(folder), signatures={"serving_default": model.predict, "classify_x_to_y": model.classify})
 
 
+def with_embedded(content: bytes, names: list[str]) -> bytes:
+    """The TensorFlow Lite file with a metadata entry of signatures of these names, as TensorFlow Serving looks for it."""
+    from flatbuffers import flexbuffers
+    from tensorflow.lite.python import schema_py_generated as schema
+    from tensorflow.lite.tools import flatbuffer_utils
+
+    model = flatbuffer_utils.convert_bytearray_to_object(bytearray(content))
+    graph = model.subgraphs[0]
+    told = meta_graph_pb2.SignatureDef(method_name=PREDICT)
+    for ports, name, index in ((told.inputs, "x", graph.inputs[0]), (told.outputs, "y", graph.outputs[0])):
+        ports[name].name, ports[name].dtype = graph.tensors[index].name.decode(), tf.float32.as_datatype_enum
+        ports[name].tensor_shape.dim.add(size=-1)
+    packed = flexbuffers.Builder()
+    with packed.Map():
+        for name in names:
+            packed.Key(name)
+            packed.Blob(told.SerializeToString())
+    buffer, entry = schema.BufferT(), schema.MetadataT()
+    buffer.data = list(packed.Finish())
+    entry.name, entry.buffer = b"signature_defs_metadata", len(model.buffers)
+    model.buffers.append(buffer)
+    model.metadata = [*(model.metadata or []), entry]
+    return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
+
+
 def save_lite(root: pathlib.Path, tf2: pathlib.Path) -> None:
     converter = tf.lite.TFLiteConverter.from_saved_model(str(tf2), signature_keys=["serving_default"])
-    with_signatures = converter.convert()
-    model = HalfPlusTwo()
-    without = tf.lite.TFLiteConverter.from_concrete_functions([model.predict.get_concrete_function()]).convert()
-    for name, content in (("lite_signatures", with_signatures), ("lite_plain", without), ("lite_garbage", b"no model")):
+    plain = converter.convert()
+    files = {"lite_signatures": with_embedded(plain, ["serving_default", "serving_other"]), "lite_plain": plain,
+             "lite_garbage": b"no model"}
+    for name, content in files.items():
         (root / name / "1").mkdir(parents=True)
         (root / name / "1/model.tflite").write_bytes(content)
 
