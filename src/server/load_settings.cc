@@ -3,6 +3,7 @@
 #include <google/protobuf/any.pb.h>
 
 #include <algorithm>
+#include <map>
 #include <utility>
 
 #include "base/log.h"
@@ -78,6 +79,10 @@ absl::StatusOr<tfs::SessionBundleConfig> BundleOfFlags(const Options& options) {
   }
   session.mutable_gpu_options()->set_per_process_gpu_memory_fraction(
       options.per_process_gpu_memory_fraction);
+  if (!options.remove_unused_fields_from_bundle_metagraph) {
+    WarnIneffective("--remove_unused_fields_from_bundle_metagraph=false",
+                    "of a loaded graph only the signatures are ever kept");
+  }
   const bool separately =
       options.tensorflow_intra_op_parallelism > 0 || options.tensorflow_inter_op_parallelism > 0;
   session.set_intra_op_parallelism_threads(
@@ -96,8 +101,6 @@ absl::StatusOr<tfs::SessionBundleConfig> BundleOfFlags(const Options& options) {
     bundle.mutable_model_warmup_options()->mutable_num_request_iterations()->set_value(
         options.num_request_iterations_for_warmup);
   }
-  bundle.set_remove_unused_fields_from_bundle_metagraph(
-      options.remove_unused_fields_from_bundle_metagraph);
   bundle.set_prefer_tflite_model(options.prefer_tflite_model);
   const bool has_pools = options.num_tflite_pools != Options::kNotGiven;
   bundle.set_num_tflite_pools(has_pools ? options.num_tflite_pools : SchedulableCpus());
@@ -158,19 +161,25 @@ absl::StatusOr<tfs::SessionBundleConfig> ReadBundle(const Options& options,
   }
   BATON_ASSIGN_OR_RETURN(const tfs::PlatformConfigMap map,
                          ReadTextProto<tfs::PlatformConfigMap>(options.platform_config_file));
-  tfs::SessionBundleConfig bundle;
-  for (const auto& [name, platform] : map.platform_configs()) {
-    if (name != kTensorflow) {
-      // A model that names it is refused as unsupported.
-      WarnIneffective(base::StrCat("platform_config_file: platform \"", name, "\""),
-                      "only tensorflow is known");
-      continue;
+  // In the order of names: a map has none.
+  const std::map<std::string, tfs::PlatformConfig> configs(map.platform_configs().begin(),
+                                                           map.platform_configs().end());
+  std::optional<tfs::SessionBundleConfig> common;
+  for (const auto& [name, platform] : configs) {
+    if (!platform.has_source_adapter_config()) continue;  // names nothing that could load
+    BATON_ASSIGN_OR_RETURN(tfs::SessionBundleConfig bundle, BundleOfPlatform(name, platform));
+    if (common && common->SerializeAsString() != bundle.SerializeAsString()) {
+      return absl::UnimplementedError(
+          base::StrCat(options.platform_config_file, ": platform \"", name,
+                       "\" has other settings than \"", *platforms->begin(),
+                       "\"; one server has one set of settings, so give both the same or run two"));
     }
-    BATON_ASSIGN_OR_RETURN(bundle, BundleOfPlatform(name, platform));
+    common = std::move(bundle);
     platforms->insert(name);
-    WarnOfUnused(bundle);
   }
-  return bundle;
+  if (!common) return tfs::SessionBundleConfig();
+  WarnOfUnused(*common);
+  return *std::move(common);
 }
 
 absl::Status CheckThreadPoolFactory(const std::string& path) {
@@ -193,8 +202,6 @@ engine::EngineOptions EngineOptionsOf(const Options& options,
   return {
       {"saved_model_tags", tags},
       {"session_config", bundle.session_config().SerializeAsString()},
-      {"remove_unused_fields_from_bundle_metagraph",
-       text(bundle.remove_unused_fields_from_bundle_metagraph())},
       {"mixed_precision", bundle.mixed_precision() == "bfloat16" ? "bfloat16" : ""},
       {"xla_cpu_compilation_enabled", text(options.xla_cpu_compilation_enabled)},
       {"xla_gpu_compilation_enabled", text(options.xla_gpu_compilation_enabled)},

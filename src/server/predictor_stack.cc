@@ -1,5 +1,6 @@
 #include "server/predictor_stack.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/status_macros.h"
@@ -16,11 +17,13 @@ absl::StatusOr<std::unique_ptr<predict::Predictor>> MakePredictorStack(
     const StackParts& parts) {
   auto leaf = std::make_unique<predict::EnginePredictor>(
       predict::EnginePredictor::Options{.threads_per_run = settings.threads_per_run}, model);
-  // Whoever may call the leaf: its own batch threads, or any loop and engine thread.
+  // Whoever may call the leaf: its own batch threads, or any loop and engine thread. More than a
+  // few dozen at once are made when they are needed.
+  constexpr size_t kPrepared = 64;
   const size_t callers =
       batching != nullptr ? settings.batching->Threads()
                           : CountOrCpus(options.event_loops) + CountOrCpus(options.engine_threads);
-  BATON_RETURN_IF_ERROR(leaf->Prepare(static_cast<uint32_t>(callers)));
+  BATON_RETURN_IF_ERROR(leaf->Prepare(static_cast<uint32_t>(std::min(callers, kPrepared))));
   uint32_t max_runs = leaf->max_concurrent_runs();
   std::unique_ptr<predict::Predictor> next = std::move(leaf);
   if (engine_name == "tflite" && settings.tflite_interpreters_per_pool > 1) {

@@ -62,6 +62,7 @@ lifecycle::ModelConfig FromProto(const tfs::ModelConfig& proto) {
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"
   config.type_field = ToTypeField(proto.model_type());
+  config.type_number = proto.model_type();
 #pragma GCC diagnostic pop
   return config;
 }

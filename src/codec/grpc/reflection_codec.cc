@@ -9,6 +9,8 @@
 #include "grpc/reflection/v1alpha/reflection.pb.h"
 #include "tensorflow_serving/apis/model_service.pb.h"
 #include "tensorflow_serving/apis/prediction_service.pb.h"
+#include "tensorflow_serving/apis/session_service.pb.h"
+#include "tsl/profiler/protobuf/profiler_service.pb.h"
 
 namespace baton::codec::grpc {
 namespace {
@@ -21,18 +23,20 @@ constexpr int kNotFound = 5;
 constexpr int kUnimplemented = 12;
 constexpr int kInvalidArgument = 3;
 
-// The files that declare what this server serves. Naming them also keeps the linker from dropping
-// their descriptors.
-std::vector<const pb::FileDescriptor*> ServiceFiles() {
-  return {
-      ::grpc::health::v1::HealthCheckRequest::descriptor()->file(),
-      ::grpc::reflection::v1::ServerReflectionRequest::descriptor()->file(),
-      ::grpc::reflection::v1alpha::ServerReflectionRequest::descriptor()->file(),
+// Naming the files that declare services keeps the linker from dropping their descriptors.
+void KeepDescriptors() {
+  static const void* const kept[] = {
+      ::grpc::health::v1::HealthCheckRequest::descriptor(),
+      ::grpc::reflection::v1::ServerReflectionRequest::descriptor(),
+      ::grpc::reflection::v1alpha::ServerReflectionRequest::descriptor(),
+      tensorflow::ProfileRequest::descriptor(),
+      tensorflow::serving::SessionRunRequest::descriptor(),
       pb::DescriptorPool::generated_pool()->FindFileByName(
           descriptor_table_tensorflow_5fserving_2fapis_2fmodel_5fservice_2eproto.filename),
       pb::DescriptorPool::generated_pool()->FindFileByName(
           descriptor_table_tensorflow_5fserving_2fapis_2fprediction_5fservice_2eproto.filename),
   };
+  (void)kept;
 }
 
 void SetError(int code, const std::string& message, ReflectionResponse& response) {
@@ -59,16 +63,14 @@ void AnswerFile(const pb::FileDescriptor* file, const std::string& what,
   AddWithDependencies(file, seen, response);
 }
 
-void Answer(const ReflectionRequest& request, ReflectionResponse& response) {
-  const std::vector<const pb::FileDescriptor*> files = ServiceFiles();
+void Answer(const ReflectionRequest& request, const std::vector<std::string>& services,
+            ReflectionResponse& response) {
+  KeepDescriptors();
   const pb::DescriptorPool* pool = pb::DescriptorPool::generated_pool();
   switch (request.message_request_case()) {
     case ReflectionRequest::kListServices:
-      for (const pb::FileDescriptor* file : files) {
-        for (int i = 0; file != nullptr && i < file->service_count(); ++i) {
-          response.mutable_list_services_response()->add_service()->set_name(
-              file->service(i)->full_name());
-        }
+      for (const std::string& name : services) {
+        response.mutable_list_services_response()->add_service()->set_name(name);
       }
       return;
     case ReflectionRequest::kFileByFilename:
@@ -87,7 +89,8 @@ void Answer(const ReflectionRequest& request, ReflectionResponse& response) {
 
 }  // namespace
 
-absl::StatusOr<std::string> AnswerReflection(std::string_view message) {
+absl::StatusOr<std::string> AnswerReflection(std::string_view message,
+                                             const std::vector<std::string>& services) {
   ReflectionRequest request;
   if (!request.ParseFromArray(message.data(), static_cast<int>(message.size()))) {
     return absl::InvalidArgumentError("malformed ServerReflectionRequest");
@@ -95,7 +98,7 @@ absl::StatusOr<std::string> AnswerReflection(std::string_view message) {
   ReflectionResponse response;
   response.set_valid_host(request.host());
   *response.mutable_original_request() = request;
-  Answer(request, response);
+  Answer(request, services, response);
   return response.SerializeAsString();
 }
 

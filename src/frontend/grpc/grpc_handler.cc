@@ -1,5 +1,6 @@
 #include "frontend/grpc/grpc_handler.h"
 
+#include <set>
 #include <utility>
 
 #include "absl/time/clock.h"
@@ -37,6 +38,17 @@ void GrpcHandler::AddUnary(std::string path, UnaryMethod method) {
 
 void GrpcHandler::AddStream(std::string path, StreamMethod method) {
   streams_.insert_or_assign(std::move(path), std::move(method));
+}
+
+std::vector<std::string> GrpcHandler::Services() const {
+  std::set<std::string> names;
+  const auto add = [&names](std::string_view path) {
+    path.remove_prefix(1);
+    names.emplace(path.substr(0, path.find('/')));
+  };
+  for (const auto& [path, method] : unary_) add(path);
+  for (const auto& [path, method] : streams_) add(path);
+  return {names.begin(), names.end()};
 }
 
 void GrpcHandler::OnRequest(net::ExchangePtr exchange) {

@@ -3,6 +3,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/functional/any_invocable.h"
 #include "base/strings.h"
@@ -36,6 +37,8 @@ class GrpcHandler final : public net::RequestHandler {
   // `path` is "/package.Service/Method".
   void AddUnary(std::string path, UnaryMethod method);
   void AddStream(std::string path, StreamMethod method);
+  // "package.Service" of everything added so far, sorted.
+  std::vector<std::string> Services() const;
 
   void OnRequest(net::ExchangePtr exchange) override;
   std::unique_ptr<net::StreamReader> OnStream(const net::ExchangePtr& exchange) override;
