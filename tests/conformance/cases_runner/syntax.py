@@ -330,6 +330,8 @@ def load(folder: pathlib.Path) -> tuple[list[Case], dict[str, ServerSpec]]:
     cases, servers, names = [], {}, {}
     for path in sorted(folder.glob("*.case")):
         for block in FileParser(path).parse():
+            if isinstance(block, ServerSpec) and block.name in servers:
+                raise CaseError(f"{path.name}:{block.line}: server {block.name} is also in {servers[block.name].file}")
             if isinstance(block, ServerSpec):
                 servers[block.name] = block
             elif block.name in names:
