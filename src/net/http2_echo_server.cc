@@ -1,12 +1,17 @@
 // A server without models, for h2spec, load generators and profilers: every request is answered
 // with its own body.
 //
-//   http2_echo_server HTTP2_PORT HTTP1_PORT [LOOPS]
+//   http2_echo_server HTTP2_PORT HTTP1_PORT [LOOPS [KEY_FILE CERTIFICATE_FILE]]
 //
+// With PEM files both ports speak TLS.
 // Prints "ready" and the bound ports, and serves until its standard input ends; then it drains.
 
 #include <cstdio>
 #include <cstdlib>
+#include <fstream>
+#include <iterator>
+#include <memory>
+#include <string>
 #include <utility>
 
 #include "base/mutex.h"
@@ -41,13 +46,20 @@ class Echo final : public baton::net::RequestHandler {
   }
 };
 
+std::string TextOf(const char* path) {
+  std::ifstream file(path);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
 uint16_t PortOf(const char* text) { return static_cast<uint16_t>(std::strtoul(text, nullptr, 10)); }
 
 }  // namespace
 
 int main(int argc, char** argv) {
   if (argc < 3) {
-    std::fprintf(stderr, "usage: http2_echo_server HTTP2_PORT HTTP1_PORT [LOOPS]\n");
+    std::fprintf(
+        stderr,
+        "usage: http2_echo_server HTTP2_PORT HTTP1_PORT [LOOPS [KEY_FILE CERTIFICATE_FILE]]\n");
     return 2;
   }
   Echo echo;
@@ -58,8 +70,20 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "%s\n", server.status().ToString().c_str());
     return 1;
   }
-  const auto http2 = (*server)->Listen({"127.0.0.1", PortOf(argv[1]), Protocol::kHttp2}, &echo);
-  const auto http1 = (*server)->Listen({"127.0.0.1", PortOf(argv[2]), Protocol::kHttp11}, &echo);
+  std::shared_ptr<baton::net::TlsCredentials> tls;
+  if (argc > 5) {
+    auto context = baton::net::TlsContext::Create(
+        {.server_key = TextOf(argv[4]), .server_cert = TextOf(argv[5])});
+    if (!context.ok()) {
+      std::fprintf(stderr, "%s\n", context.status().ToString().c_str());
+      return 1;
+    }
+    tls = std::make_shared<baton::net::TlsCredentials>(*context);
+  }
+  const auto http2 =
+      (*server)->Listen({"127.0.0.1", PortOf(argv[1]), Protocol::kHttp2, tls}, &echo);
+  const auto http1 =
+      (*server)->Listen({"127.0.0.1", PortOf(argv[2]), Protocol::kHttp11, tls}, &echo);
   if (!http2.ok() || !http1.ok()) {
     std::fprintf(stderr, "%s\n", (http2.ok() ? http1 : http2).status().ToString().c_str());
     return 1;
