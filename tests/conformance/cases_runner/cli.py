@@ -89,9 +89,9 @@ def print_outcomes(case: Case, outcomes: list, labels: list[str], arguments) -> 
         for reason in outcomes[0].reasons if outcomes[0].state == "failed" or arguments.verbose else []:
             print(textwrap.indent(reason, "         "))
         return
+    if any(outcome.state == "skipped" for outcome in outcomes) and not arguments.verbose:
+        return  # only one of them was asked
     print(f"{case.name}  [{case.file}:{case.line}; {' '.join(case.proves)}]")
-    if same and outcomes[0].state == "skipped":
-        return
     print(beside(describe(outcomes[0]), describe(outcomes[1]), (labels[0], labels[1])))
     for note in (case.deviation, case.since, case.decision):
         if note:
