@@ -134,8 +134,10 @@ class ConfigFilePoller::Loop {
 
   void PollOnce() {
     absl::StatusOr<std::optional<lifecycle::ModelConfigs>> configs = ReadModelConfigFile(path_);
-    if (configs.ok() && !configs->has_value()) {
-      if (!had_list_) return;
+    const bool is_custom =
+        !configs.ok() && base::Message(configs.status()) == codec::grpc::kCustomConfigRefused;
+    if (configs.ok() && !configs->has_value() && !had_list_) return;
+    if ((configs.ok() && !configs->has_value()) || (is_custom && had_list_)) {
       configs = absl::FailedPreconditionError(
           "Cannot transition to requested config. It is only legal to transition from one "
           "ModelConfigList to another.");

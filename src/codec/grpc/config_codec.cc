@@ -2,6 +2,7 @@
 
 #include "absl/status/status.h"
 #include "base/status_macros.h"
+#include "base/strings.h"
 #include "codec/grpc/model_codec.h"
 #include "codec/grpc/text_proto.h"
 #include "tensorflow_serving/apis/model_management.pb.h"
@@ -110,7 +111,7 @@ absl::StatusOr<lifecycle::ModelConfigs> ParseModelConfigText(const std::string& 
   tfs::ModelServerConfig config;
   BATON_RETURN_IF_ERROR(ParseTextProto(path, text, &config));
   if (config.has_custom_model_config()) {
-    return absl::InvalidArgumentError("ModelServer does not yet support custom model config.");
+    return absl::InvalidArgumentError(base::ToAbsl(kCustomConfigRefused));
   }
   if (has_list != nullptr) *has_list = config.has_model_config_list();
   return FromProto(config.model_config_list());

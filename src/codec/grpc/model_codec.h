@@ -60,6 +60,10 @@ absl::StatusOr<lifecycle::ModelConfigs> ParseReloadRequest(
 std::string EncodeReloadResponse(
     const std::vector<std::pair<std::string, int64_t>>& increases = {});
 
+// What a custom_model_config is refused with (Q33).
+inline constexpr std::string_view kCustomConfigRefused =
+    "ModelServer does not yet support custom model config.";
+
 // Text-format ModelServerConfig, as in --model_config_file. `path` is for the error texts:
 // kInvalidArgument "<path>; Invalid argument" for an empty text and "Invalid protobuf file:
 // '<path>'" for a bad one, with protobuf's own line in the log (§1.3). `custom_model_config` is
