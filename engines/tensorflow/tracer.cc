@@ -25,6 +25,8 @@ sdk::Status Tracer::Start(std::string_view options) {
   if (!options.empty() && !parsed.ParseFromString(options)) {
     return {sdk::Code::kInvalidArgument, "malformed ProfileOptions"};
   }
+  // TensorFlow would sleep until then, under its lock.
+  parsed.set_start_timestamp_ns(0);
   std::lock_guard lock(mutex_);
   if (session_ != nullptr) {
     return {sdk::Code::kInternal, "Another profiling session active."};

@@ -152,17 +152,18 @@ class ServingMetrics::Families {
     }
   }
 
-  Counter& GetCounter(FamilyIndex index, std::vector<std::string> values) {
+  Counter& GetCounter(FamilyIndex index, std::vector<std::string> values,
+                      size_t max_cells = kMaxNames) {
     base::MutexLock lock(mutex_);
     Family& family = families_[index];
-    Cell& cell = Find(family, std::move(values));
+    Cell& cell = Find(family, std::move(values), max_cells);
     if (cell.counter == nullptr) cell.counter = std::make_unique<Counter>();
     return *cell.counter;
   }
   Histogram& GetHistogram(FamilyIndex index, std::vector<std::string> values) {
     base::MutexLock lock(mutex_);
     Family& family = families_[index];
-    Cell& cell = Find(family, std::move(values));
+    Cell& cell = Find(family, std::move(values), kMaxNames);
     if (cell.histogram == nullptr) {
       cell.histogram = std::make_unique<Histogram>(Exclusive(family.declaration.bounds));
     }
@@ -187,10 +188,10 @@ class ServingMetrics::Families {
     std::map<std::vector<std::string>, Cell> cells;
   };
 
-  static Cell& Find(Family& family, std::vector<std::string> values) {
+  static Cell& Find(Family& family, std::vector<std::string> values, size_t max_cells) {
     const auto at = family.cells.find(values);
     if (at != family.cells.end()) return at->second;
-    if (family.cells.size() >= kMaxNames && !values.empty()) values[0] = "(other)";
+    if (family.cells.size() >= max_cells && !values.empty()) values[0] = "(other)";
     return family.cells[std::move(values)];
   }
 
@@ -221,8 +222,11 @@ class ServingMetrics::Families {
 ServingMetrics::ServingMetrics() : families_(std::make_unique<Families>()) {}
 ServingMetrics::~ServingMetrics() = default;
 
-Counter& ServingMetrics::RequestCount(std::string_view model, std::string_view status) {
-  return families_->GetCounter(kRequestCount, {std::string(model), std::string(status)});
+Counter& ServingMetrics::RequestCount(std::string_view model, std::string_view status,
+                                      bool is_served) {
+  return families_->GetCounter(kRequestCount,
+                               {std::string(model.substr(0, kMaxNameBytes)), std::string(status)},
+                               is_served ? kMaxNames : kMaxNames / 2);
 }
 Histogram& ServingMetrics::RequestLatency(std::string_view model, std::string_view api,
                                           std::string_view entrypoint) {

@@ -14,18 +14,20 @@ namespace baton::metrics {
 // has switched on the page (--monitoring_config_file).
 //
 // A name that comes from a client is used as it came, as there, but for no more than kMaxNames
-// different ones; later ones are counted as "(other)".
+// different ones; later ones are counted as "(other)". Names that no model has may take half of
+// that, and are cut to kMaxNameBytes.
 //
 // Threads: thread-safe. Owner: server/; everyone else borrows. Errors: none.
 class ServingMetrics {
  public:
   static constexpr size_t kMaxNames = 10000;
+  static constexpr size_t kMaxNameBytes = 256;
 
   ServingMetrics();
   ~ServingMetrics();
 
   // Cells to keep, for hot paths; they live as long as this object.
-  Counter& RequestCount(std::string_view model, std::string_view status);
+  Counter& RequestCount(std::string_view model, std::string_view status, bool is_served = true);
   // `api`: "Predict" over gRPC, "predict" over REST; `entrypoint`: "GRPC" or "REST". Microseconds.
   Histogram& RequestLatency(std::string_view model, std::string_view api,
                             std::string_view entrypoint);

@@ -94,6 +94,19 @@ TEST(ServingMetricsTest, NamesThatClientsInventAreBounded) {
               HasSubstr("request_count{model_name=\"(other)\",status=\"NOT_FOUND\"} 50\n"));
 }
 
+TEST(ServingMetricsTest, NamesWithoutAModelAreCutAndTakeHalfOfTheRoom) {
+  ServingMetrics metrics;
+  for (size_t i = 0; i < ServingMetrics::kMaxNames; ++i) {
+    metrics.RequestCount(base::StrCat("m", i), "NOT_FOUND", /*is_served=*/false).Add();
+  }
+  metrics.RequestCount("served", "OK").Add();
+  metrics.RequestCount(std::string(1000, 'x'), "OK").Add();
+  const std::string page = metrics.Text("");
+  EXPECT_THAT(page, HasSubstr("request_count{model_name=\"(other)\",status=\"NOT_FOUND\"} 5000\n"));
+  EXPECT_THAT(page, HasSubstr("request_count{model_name=\"served\",status=\"OK\"} 1\n"));
+  EXPECT_THAT(page, HasSubstr(base::StrCat("\"", std::string(256, 'x'), "\"")));
+}
+
 TEST(ServingMetricsTest, TheFirstCellOfAMetricIsFoundByItsRawName) {
   const std::string page =
       "# TYPE :a:b counter\n:a:b{x=\"1\"} 7\n:a:b{x=\"2\"} 9\n# TYPE :a:bc gauge\n:a:bc{} -3\n"

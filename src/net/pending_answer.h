@@ -31,6 +31,8 @@ class PendingAnswer : public std::enable_shared_from_this<PendingAnswer> {
   }
 
   const Request& request() const { return exchange_->request(); }
+  // Runs `work` on the exchange's loop thread, later. Any thread.
+  void Post(absl::AnyInvocable<void()> work) { exchange_->loop().Post(std::move(work)); }
 
   void Respond(Response response) {
     if (exchange_->loop().IsInLoopThread()) {

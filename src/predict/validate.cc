@@ -24,6 +24,7 @@ bool NamesEvery(const std::vector<const engine::Signature*>& signatures, size_t 
 }  // namespace
 
 absl::Status ValidateRequest(const PredictRequest& request) {
+  if (request.signature == nullptr) return absl::InternalError("a request without a signature");
   if (request.inputs.size() != request.input_ports.size()) {
     return absl::InternalError("inputs and their ports differ in number");
   }

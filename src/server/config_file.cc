@@ -43,11 +43,15 @@ class FileDescriptor {
 }  // namespace
 
 absl::StatusOr<std::string> ReadTextFile(const std::string& path) {
-  const FileDescriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  const FileDescriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (file.get() < 0) return FileError(path, errno);
   struct stat info;
   if (fstat(file.get(), &info) != 0) return FileError(path, errno);
   if (S_ISDIR(info.st_mode)) return FileError(path, EISDIR);
+  // A pipe in a model directory would hold up the load for ever.
+  if (!S_ISREG(info.st_mode)) {
+    return absl::InvalidArgumentError(base::StrCat(path, "; Invalid argument"));
+  }
   if (info.st_size == 0) {
     return absl::InvalidArgumentError(base::StrCat(path, "; Invalid argument"));
   }

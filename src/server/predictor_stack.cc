@@ -26,9 +26,14 @@ absl::StatusOr<std::unique_ptr<predict::Predictor>> MakePredictorStack(
   BATON_RETURN_IF_ERROR(leaf->Prepare(static_cast<uint32_t>(std::min(callers, kPrepared))));
   uint32_t max_runs = leaf->max_concurrent_runs();
   std::unique_ptr<predict::Predictor> next = std::move(leaf);
-  if (engine_name == "tflite" && settings.tflite_interpreters_per_pool > 1) {
-    next = std::make_unique<TfliteBatching>(id, settings.tflite_interpreters_per_pool, *model,
-                                            max_runs, std::move(next));
+  if (engine_name == "tflite" && parts.tflite_batches != nullptr) {
+    next = std::make_unique<scheduling::BatchingPredictor>(
+        scheduling::BatchingPredictor::Options{
+            .model = id.name,
+            .version = id.version,
+            .batching = TfliteBatching(settings.tflite_interpreters_per_pool, *model),
+            .max_concurrent_runs = max_runs},
+        parts.tflite_batches, std::move(next));
     max_runs = 0;  // what it takes, it only queues
   }
   if (batching != nullptr) {

@@ -18,7 +18,8 @@ namespace baton::server {
 // What the stacks of all versions share. Borrowed.
 struct StackParts {
   scheduling::LaneScheduler* lanes = nullptr;
-  scheduling::BatchingScheduler* batches = nullptr;  // null without --enable_batching
+  scheduling::BatchingScheduler* batches = nullptr;         // null without --enable_batching
+  scheduling::BatchingScheduler* tflite_batches = nullptr;  // null with one interpreter per pool
   metrics::ServingMetrics* metrics = nullptr;
 };
 

@@ -87,13 +87,22 @@ std::unique_ptr<scheduling::BatchingScheduler> NewBatching(const LoadSettings& s
       scheduling::BatchingScheduler::Options{.threads = settings.batching->Threads()});
 }
 
+// TensorFlow Serving has these threads once per model.
+std::unique_ptr<scheduling::BatchingScheduler> NewTfliteBatching(const LoadSettings& settings) {
+  if (!settings.prefer_tflite_model || settings.tflite_interpreters_per_pool <= 1) return nullptr;
+  return std::make_unique<scheduling::BatchingScheduler>(scheduling::BatchingScheduler::Options{
+      .threads = static_cast<uint32_t>(settings.tflite_interpreters_per_pool),
+      .thread_name = "tflite"});
+}
+
 frontend::http::RestHandler::Options RestOptionsOf(const Options& options) {
   return {.timeout = absl::Milliseconds(options.rest_api_timeout_in_ms),
           .cors = options.rest_api_enable_cors_support,
           .gzip_replies = options.rest_api_gzip_replies,
           .max_body_bytes = static_cast<uint64_t>(options.rest_api_max_body_bytes),
           .check_method_name = options.enable_signature_method_name_check,
-          .max_calls = static_cast<size_t>(options.rest_api_num_threads)};
+          .max_calls = static_cast<size_t>(options.rest_api_num_threads),
+          .max_waiting = static_cast<size_t>(options.max_queued_calls)};
 }
 
 reqlog::RequestLoggers::Options LoggingOptionsOf(const Options& options,
@@ -138,8 +147,12 @@ class Server::Parts {
                 .nice = 19}),
         scheduler(SchedulerOptionsOf(options)),
         batching(NewBatching(settings)),
+        tflite_batching(NewTfliteBatching(settings)),
         loader(options, settings, &engines,
-               {.lanes = &scheduler, .batches = batching.get(), .metrics = &serving_metrics}),
+               {.lanes = &scheduler,
+                .batches = batching.get(),
+                .tflite_batches = tflite_batching.get(),
+                .metrics = &serving_metrics}),
         load_pool({.name = "loader", .threads = CountOrCpus(options.num_load_threads), .nice = 10}),
         request_metrics(&metrics, &serving_metrics),
         state_metrics(&metrics, &monitor, &request_metrics),
@@ -161,7 +174,8 @@ class Server::Parts {
                       [this] { return MonitoringPage(); }),
         session_service(&inference),
         health_service(&health),
-        grpc(&request_metrics, static_cast<size_t>(options.grpc_max_threads)),
+        grpc(&request_metrics, static_cast<size_t>(options.grpc_max_threads),
+             static_cast<size_t>(options.max_queued_calls)),
         rest(RestOptions(), &inference, &models, &health, &metrics),
         control_pool({.name = "control"}) {
     metrics::AddProcessMetrics(metrics);
@@ -197,6 +211,7 @@ class Server::Parts {
     applier.Stop();
     scheduler.Stop();
     if (batching != nullptr) batching->Stop();
+    if (tflite_batching != nullptr) tflite_batching->Stop();
     manager.Stop(absl::Now() + absl::Seconds(options.drain_timeout_seconds));
   }
 
@@ -222,6 +237,7 @@ class Server::Parts {
   base::ThreadPool reaper;
   scheduling::LaneScheduler scheduler;
   const std::unique_ptr<scheduling::BatchingScheduler> batching;  // null: off
+  const std::unique_ptr<scheduling::BatchingScheduler> tflite_batching;
   ServableLoader loader;
   base::ThreadPool load_pool;
   lifecycle::ServableRegistry registry;

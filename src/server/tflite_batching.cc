@@ -18,7 +18,9 @@ int64_t FixedRows(const engine::Model& model) {
   return 0;
 }
 
-scheduling::BatchingOptions OptionsOf(int64_t interpreters, const engine::Model& model) {
+}  // namespace
+
+scheduling::BatchingOptions TfliteBatching(int64_t interpreters, const engine::Model& model) {
   const int64_t fixed = FixedRows(model);
   scheduling::BatchingOptions options;
   options.max_batch_size = kMaxRows;
@@ -29,17 +31,5 @@ scheduling::BatchingOptions OptionsOf(int64_t interpreters, const engine::Model&
       fixed > 1 ? std::min(fixed, kMaxRows) : (kMaxRows + interpreters - 1) / interpreters;
   return options;
 }
-
-}  // namespace
-
-TfliteBatching::TfliteBatching(const lifecycle::ServableId& id, int64_t interpreters,
-                               const engine::Model& model, uint32_t max_runs,
-                               std::unique_ptr<predict::Predictor> next)
-    : scheduler_({.threads = static_cast<uint32_t>(interpreters), .thread_name = "tflite"}),
-      batches_({.model = id.name,
-                .version = id.version,
-                .batching = OptionsOf(interpreters, model),
-                .max_concurrent_runs = max_runs},
-               &scheduler_, std::move(next)) {}
 
 }  // namespace baton::server

@@ -35,8 +35,10 @@ class CallRecord {
   // For the predictor stack; `may_run_inline` is set, as a call starts on its loop thread.
   predict::CallContext context() const;
 
-  // The model's name as the client said it.
-  void SetRequestedModel(std::string_view name) { requested_model_ = name; }
+  // The model's name as the client said it, cut to what a metric's label may be.
+  void SetRequestedModel(std::string_view name) {
+    requested_model_ = name.substr(0, metrics::ServingMetrics::kMaxNameBytes);
+  }
   // What the sample is labelled with; the version's name once it is known.
   void SetServable(std::string_view model, int64_t version, std::string_view signature);
 

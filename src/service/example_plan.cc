@@ -77,9 +77,16 @@ absl::Status CheckRegress(const Signature& signature, const ExamplePlan::Options
   return absl::OkStatus();
 }
 
+// "x" is the graph's "x:0".
+std::string_view WithoutFirstOutput(std::string_view name) {
+  if (name.ends_with(":0")) name.remove_suffix(2);
+  return name;
+}
+
 // Two signatures of a model often share a tensor. One without a name is known to nobody else.
 bool IsSameTensor(const engine::Port& a, const engine::Port& b) {
-  return !a.tensor_name.empty() && a.tensor_name == b.tensor_name;
+  return !a.tensor_name.empty() &&
+         WithoutFirstOutput(a.tensor_name) == WithoutFirstOutput(b.tensor_name);
 }
 
 }  // namespace
@@ -113,6 +120,8 @@ absl::StatusOr<ExamplePlan> ExamplePlan::ForOne(Method method,
 absl::StatusOr<ExamplePlan> ExamplePlan::MultiInference(
     const engine::SignatureTable& signatures, std::span<const predict::InferenceTask> tasks,
     const Options& options, SignatureText text) {
+  // What looking for the model without a task comes to, too.
+  if (tasks.empty()) return absl::InvalidArgumentError("ModelSpec has no name specified.");
   ExamplePlan plan;
   for (const predict::InferenceTask& task : tasks) {
     const predict::ModelSpec spec = task.spec.value_or(predict::ModelSpec{});

@@ -132,6 +132,12 @@ TEST(ExamplePlanTest, MethodNamesCountOnlyWhenTheyAreChecked) {
                                        "tensorflow/serving/classify. Was: "));
 }
 
+// A warm-up file may say so; the front end has no model to look for then.
+TEST(ExamplePlanTest, ARequestWithoutTasksIsRefused) {
+  EXPECT_EQ(CodeAndText(ExamplePlan::MultiInference(Model(), {}, {}, Text).status()),
+            "INVALID_ARGUMENT: ModelSpec has no name specified.");
+}
+
 TEST(PredictMethodNameTest, AllThreeMayBePredicted) {
   for (const char* name : {"classes", "regress", "regress_predict"}) {
     EXPECT_TRUE(CheckPredictMethodName(*Model().Find(name)).ok()) << name;

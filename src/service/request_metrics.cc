@@ -144,7 +144,7 @@ void RequestMetrics::Record(const Sample& given) {
 // The name is the client's: not for the cache.
 void RequestMetrics::CountUnserved(const Sample& sample) {
   if (serving_ == nullptr || !IsCountedThere(sample)) return;
-  serving_->RequestCount(sample.requested_model, base::CodeName(sample.code)).Add();
+  serving_->RequestCount(sample.requested_model, base::CodeName(sample.code), false).Add();
   if (sample.code != absl::StatusCode::kOk) return;  // OPTIONS is a success without a model
   const bool grpc = sample.entrypoint == Entrypoint::kGrpc;
   serving_->RequestLatency(sample.requested_model, "", grpc ? "GRPC" : "REST")

@@ -105,7 +105,11 @@ std::vector<base::Buffer> EncodePredictionLog(const AnsweredCall& call,
   for (const base::Buffer& piece : call.response) {
     const size_t skipped = std::min(skip, piece.size());
     skip -= skipped;
-    if (skipped < piece.size()) pieces.push_back(piece.Slice(skipped, piece.size() - skipped));
+    // A copy: the piece may be a window into the answer of a whole batch, which the log's limit on
+    // memory would not see.
+    if (skipped < piece.size()) {
+      pieces.push_back(base::Buffer::Copy(piece.view().substr(skipped)));
+    }
   }
   return pieces;
 }

@@ -1,5 +1,6 @@
 #include "codec/grpc/session_codec.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/check.h"
@@ -15,6 +16,7 @@ namespace {
 
 // The request holds a named tensor, which holds the tensor.
 constexpr int kTensorDepth = kMaxWireDepth - 2;
+constexpr uint64_t kMaxAnswerBytes = uint64_t{1} << 30;
 
 bool ReadString(const WireReader& reader, std::string_view* out) {
   *out = reader.bytes();
@@ -81,6 +83,11 @@ absl::StatusOr<SessionRunView> ParseSessionRunRequest(std::string_view message) 
   if (!well_formed || !reader.ok()) {
     return absl::InvalidArgumentError("the request is no SessionRunRequest");
   }
+  if (std::max({view.feeds.size(), view.fetches.size(), view.targets.size()}) >
+      kMaxSessionTensors) {
+    return absl::ResourceExhaustedError(
+        base::StrCat("more than ", kMaxSessionTensors, " feeds, fetches or targets"));
+  }
   return view;
 }
 
@@ -98,11 +105,19 @@ absl::StatusOr<std::vector<tensor::Tensor>> ReadFeeds(const SessionRunView& view
   return tensors;
 }
 
-std::string EncodeSessionRunResponse(const lifecycle::ServableId& id,
-                                     std::string_view signature_name,
-                                     const std::vector<std::string>& fetches,
-                                     const predict::PredictResponse& response) {
+absl::StatusOr<std::string> EncodeSessionRunResponse(const lifecycle::ServableId& id,
+                                                     std::string_view signature_name,
+                                                     const std::vector<std::string>& fetches,
+                                                     const predict::PredictResponse& response) {
   BATON_CHECK(fetches.size() == response.outputs.size());
+  uint64_t bytes = 0;
+  for (const tensor::Tensor& tensor : response.outputs) {
+    bytes += EncodedTensorSize(tensor, TensorEncoding::kTypedField);
+  }
+  if (bytes > kMaxAnswerBytes) {
+    return absl::ResourceExhaustedError(base::StrCat(
+        "the fetched tensors take ", bytes, " bytes, a message at most ", kMaxAnswerBytes));
+  }
   std::string out;
   std::string named;
   for (size_t i = 0; i < fetches.size(); ++i) {

@@ -31,7 +31,11 @@ struct SessionRunView {
   bool names_are_aliases = false;
 };
 
-// Errors: kInvalidArgument for bytes that are no SessionRunRequest.
+// So many feeds, and so many fetches, one call may have.
+inline constexpr size_t kMaxSessionTensors = 256;
+
+// Errors: kInvalidArgument for bytes that are no SessionRunRequest, kResourceExhausted for more
+// tensors than kMaxSessionTensors.
 absl::StatusOr<SessionRunView> ParseSessionRunRequest(std::string_view message);
 
 // The fed tensors, sharing `message`. Errors: kInvalidArgument "tensor parsing error: <name>".
@@ -39,10 +43,10 @@ absl::StatusOr<std::vector<tensor::Tensor>> ReadFeeds(const SessionRunView& view
                                                       const base::Buffer& message);
 
 // A serialized SessionRunResponse with one tensor per fetch, in their order. REQUIRES: as many
-// outputs.
-std::string EncodeSessionRunResponse(const lifecycle::ServableId& id,
-                                     std::string_view signature_name,
-                                     const std::vector<std::string>& fetches,
-                                     const predict::PredictResponse& response);
+// outputs. Errors: kResourceExhausted for more bytes than a message can have.
+absl::StatusOr<std::string> EncodeSessionRunResponse(const lifecycle::ServableId& id,
+                                                     std::string_view signature_name,
+                                                     const std::vector<std::string>& fetches,
+                                                     const predict::PredictResponse& response);
 
 }  // namespace baton::codec::grpc

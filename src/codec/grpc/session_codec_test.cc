@@ -110,7 +110,7 @@ TEST(SessionCodecTest, WritesWhatProtobufReads) {
   answer.outputs.push_back(tensor::Tensor::FromStrings(tensor::Shape({1}), text));
   tfs::SessionRunResponse response;
   ASSERT_TRUE(response.ParseFromString(
-      EncodeSessionRunResponse({.name = "m", .version = 3}, "s", {"y:0", "t"}, answer)));
+      *EncodeSessionRunResponse({.name = "m", .version = 3}, "s", {"y:0", "t"}, answer)));
   ASSERT_EQ(response.tensor_size(), 2);
   EXPECT_EQ(response.tensor(0).name(), "y:0");
   EXPECT_THAT(response.tensor(0).tensor().float_val(), ElementsAre(1.5f, 2.5f));

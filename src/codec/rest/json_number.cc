@@ -58,12 +58,18 @@ Tail ScanTail(const char* p) {
   return tail;
 }
 
+bool IsNan(std::string_view text) { return text.starts_with("NaN"); }
+
 // The end of NaN, Inf or Infinity; "Inf" followed by an i must go on to "Infinity".
 const char* SkipWord(const char* p, const char* end) {
-  const std::string_view rest(p, static_cast<size_t>(end - p));
-  if (rest.starts_with("NaN")) return p + 3;
+  std::string_view rest(p, static_cast<size_t>(end - p));
+  if (IsNan(rest)) return p + 3;
+  // RapidJSON does not go back over the beginning of a NaN that is none: it takes "NaInf".
+  const size_t lost = rest.starts_with("Na") ? 2 : rest.starts_with("N") ? 1 : 0;
+  p += lost;
+  rest.remove_prefix(lost);
   if (rest.starts_with("Infinity")) return p + 8;
-  return rest.starts_with("Inf") && p[3] != 'i' ? p + 3 : nullptr;
+  return rest.starts_with("Inf") && !rest.starts_with("Infi") ? p + 3 : nullptr;
 }
 
 const char* ScanWord(const NumberToken& token, const char* end, uint64_t* entry) {
@@ -72,7 +78,8 @@ const char* ScanWord(const NumberToken& token, const char* end, uint64_t* entry)
   if (behind == nullptr) return nullptr;
   const double infinity = std::numeric_limits<double>::infinity();
   double value = token.negative ? -infinity : infinity;
-  if (*word == 'N') value = std::numeric_limits<double>::quiet_NaN();
+  if (IsNan({word, static_cast<size_t>(end - word)}))
+    value = std::numeric_limits<double>::quiet_NaN();
   // RapidJSON takes "Inf.5" for 0.5.
   const Tail tail = ScanTail(behind);
   if (tail.end == nullptr) return nullptr;

@@ -109,6 +109,12 @@ TEST(JsonTapeTest, ReadsAsRapidJsonDoes) {
       "Infe5",
       "NaN.",
       "NaNe309",
+      "NInfinity",  // RapidJSON takes these for Infinity
+      "NaInf",
+      "-NInf",
+      "NaInfi",
+      "NN",
+      "Na",
       "[Inf,Infinity,NaN]",
       "tru",
       "true",

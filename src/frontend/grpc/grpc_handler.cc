@@ -80,7 +80,7 @@ void GrpcHandler::OnRequest(net::ExchangePtr exchange) {
   auto call =
       std::make_shared<UnaryCall>(std::move(exchange), found->second.name, *std::move(message),
                                   arrival, deadline, metrics_, policy_);
-  gate_.Enter([&method = found->second.method, call](service::CallGate::Place place) {
+  gate_.Enter(call, [&method = found->second.method, call](service::CallGate::Place place) {
     call->Keep(std::move(place));
     method(call);
   });

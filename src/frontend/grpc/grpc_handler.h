@@ -21,9 +21,10 @@ namespace baton::frontend::grpc {
 // Threads: Add before the listener starts; then thread-safe. Owner: server/; outlives net::Server.
 class GrpcHandler final : public net::RequestHandler {
  public:
-  // `max_calls`: unary calls worked on at once, the rest wait; 0: any number.
-  explicit GrpcHandler(service::RequestMetrics* metrics, size_t max_calls = 0)
-      : metrics_(metrics), gate_(max_calls) {}
+  // `max_calls`: unary calls worked on at once, 0: any number; of the rest `max_waiting` wait.
+  explicit GrpcHandler(service::RequestMetrics* metrics, size_t max_calls = 0,
+                       size_t max_waiting = 10000)
+      : metrics_(metrics), gate_(max_calls, max_waiting) {}
 
   // Before the listener starts.
   void SetMessagePolicy(const MessagePolicy& policy) { policy_ = policy; }

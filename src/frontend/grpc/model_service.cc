@@ -2,10 +2,16 @@
 
 #include <utility>
 
+#include "base/strings.h"
 #include "codec/grpc/model_codec.h"
 #include "metrics/serving_metrics.h"
 
 namespace baton::frontend::grpc {
+namespace {
+
+constexpr size_t kMaxMetricNames = 1000;
+
+}  // namespace
 
 void ModelService::Register(GrpcHandler& handler) const {
   const std::string service = "/tensorflow.serving.ModelService/";
@@ -38,15 +44,24 @@ void ModelService::HandleReloadConfigRequest(UnaryCallPtr call) const {
   absl::StatusOr<lifecycle::ModelConfigs> configs =
       codec::grpc::ParseReloadRequest(call->message().view(), &metric_names);
   if (!configs.ok()) return call->FinishError(configs.status());
+  if (metric_names.size() > kMaxMetricNames) {
+    return call->FinishError(
+        absl::InvalidArgumentError(base::StrCat("more than ", kMaxMetricNames, " metric_names")));
+  }
   executor_->Schedule([this, configs = *std::move(configs), names = std::move(metric_names),
                        call = std::move(call)]() mutable {
     std::string before = names.empty() ? std::string() : metrics_page_();
     applier_->Apply(
         std::move(configs), lifecycle::ConfigApplier::Reason::kReload,
         [this, call = std::move(call), names = std::move(names),
-         before = std::move(before)](const absl::Status& status) {
+         before = std::move(before)](const absl::Status& status) mutable {
           if (!status.ok()) return call->FinishError(status);
-          call->FinishMessage(codec::grpc::EncodeReloadResponse(Increases(names, before)));
+          if (names.empty()) return call->FinishMessage(codec::grpc::EncodeReloadResponse());
+          // This may be the manager's thread, which must not compute.
+          executor_->Schedule(
+              [this, call = std::move(call), names = std::move(names), before = std::move(before)] {
+                call->FinishMessage(codec::grpc::EncodeReloadResponse(Increases(names, before)));
+              });
         });
   });
 }

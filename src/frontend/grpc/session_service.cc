@@ -89,16 +89,17 @@ void SessionService::SessionRun(UnaryCallPtr call) const {
        signature_name = std::string(view->spec->signature_name),
        inference = inference_](absl::StatusOr<predict::PredictResponse> response) {
         if (!response.ok()) return call->FinishError(response.status());
-        const std::string message =
+        const absl::StatusOr<std::string> message =
             codec::grpc::EncodeSessionRunResponse(handle->id(), signature_name, fetches, *response);
+        if (!message.ok()) return call->FinishError(message.status());
         if (const auto logger = inference->SampleLogger(handle->id().name)) {
           codec::grpc::LogCall(*logger, {.type = codec::grpc::LogType::kSessionRun,
                                          .id = handle->id(),
                                          .signature_name = signature_name,
                                          .request = call->message(),
-                                         .response = {base::Buffer::Copy(message)}});
+                                         .response = {base::Buffer::Copy(*message)}});
         }
-        call->FinishMessage(message);
+        call->FinishMessage(*message);
       });
 }
 

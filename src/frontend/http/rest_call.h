@@ -41,6 +41,11 @@ class RestCall {
     record_.SetServable(model, version, signature);
   }
 
+  // For the gate: work on the loop thread, and whether anybody still waits.
+  void Post(service::CallGate::Work work) { pending_->Post(std::move(work)); }
+  const std::shared_ptr<predict::Cancellation>& cancellation() const {
+    return record_.cancellation();
+  }
   // A place at the gate, kept until the call is gone.
   void Keep(service::CallGate::Place place) { place_ = std::move(place); }
 

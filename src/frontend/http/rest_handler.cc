@@ -147,7 +147,7 @@ RestHandler::RestHandler(Options options, const service::InferenceService* infer
                          const service::ModelService* models, const service::Health* health,
                          const metrics::Registry* metrics)
     : options_(std::move(options)),
-      gate_(options_.max_calls),
+      gate_(options_.max_calls, options_.max_waiting),
       inference_(inference),
       models_(models),
       health_(health),
@@ -193,7 +193,7 @@ void RestHandler::OnRequest(net::ExchangePtr exchange) {
                         .gzip_reply = options_.gzip_replies && AcceptsGzip(request)},
       exchange, MethodName(path), &inference_->metrics());
   call->SetRequestedModel(path.name);
-  gate_.Enter([this, path = std::move(path), call](service::CallGate::Place place) mutable {
+  gate_.Enter(call, [this, path = std::move(path), call](service::CallGate::Place place) mutable {
     call->Keep(std::move(place));
     Dispatch(std::move(path), call);
   });

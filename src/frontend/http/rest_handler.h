@@ -29,7 +29,8 @@ class RestHandler final : public net::RequestHandler {
     bool gzip_replies = false;  // for clients that accept it
     uint64_t max_body_bytes = uint64_t{1} << 31;
     bool check_method_name = false;  // --enable_signature_method_name_check
-    size_t max_calls = 0;            // requests worked on at once, the rest wait; 0: any number
+    size_t max_calls = 0;            // requests worked on at once; 0: any number
+    size_t max_waiting = 10000;      // of the rest; more are refused
     // Where TensorFlow Serving's metrics page is (contract §8.1), and its text; empty: nowhere.
     std::string monitoring_path = {};
     std::function<std::string()> monitoring_page = {};
