@@ -194,6 +194,9 @@ void Options::RegisterOurs(FlagSet& flags) {
             "A request log's next file begins after this time. 0: no limit.");
   flags.Add("request_log_max_files", &request_log_max_files,
             "Files of one filename_prefix; the oldest are deleted. 0: no limit.");
+  flags.Add("request_log_root", &request_log_root,
+            "Folder under which a reload over gRPC may place request logs. Empty: none may; the "
+            "configuration file always may.");
   flags.Add("request_log_dc", &request_log_dc,
             "What per_task_sampling_configs of a logging_config know as this server's dc.");
   flags.Add("request_log_task_index", &request_log_task_index,

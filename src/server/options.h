@@ -83,6 +83,7 @@ struct Options {
   int64_t request_log_max_file_bytes = int64_t{256} << 20;
   int32_t request_log_max_file_seconds = 3600;
   int32_t request_log_max_files = 64;
+  std::string request_log_root;
   std::string request_log_dc;
   int32_t request_log_task_index = -1;  // not given
 

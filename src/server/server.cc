@@ -170,8 +170,9 @@ class Server::Parts {
                             .check_method_name = options.enable_signature_method_name_check,
                             .metrics = &serving_metrics},
                            &inference),
-        model_service(&models, options.allow_reload_rpc ? &applier : nullptr, &control_pool,
-                      [this] { return MonitoringPage(); }),
+        model_service(
+            &models, options.allow_reload_rpc ? &applier : nullptr, &control_pool,
+            [this] { return MonitoringPage(); }, options.request_log_root),
         session_service(&inference),
         health_service(&health),
         grpc(&request_metrics, static_cast<size_t>(options.grpc_max_threads),

@@ -180,7 +180,8 @@ def test_is_a_warm_up_file(server_with, models_dir, prefix, tmp_path):
 
 def test_follows_the_configuration(server_with, base, prefix, tmp_path):
     other = tmp_path / "more/other"
-    with server_with(config(base, logging_to(prefix))) as server, StockClient(server.grpc_address) as client:
+    root = f"--request_log_root={tmp_path}"
+    with server_with(config(base, logging_to(prefix)), root) as server, StockClient(server.grpc_address) as client:
         client.predict("half", {"x": [1.0]})
         wait_for_records(prefix, 1)
         client.reload(config(base, logging_to(other)))
@@ -193,6 +194,20 @@ def test_follows_the_configuration(server_with, base, prefix, tmp_path):
         client.predict("half", {"x": [4.0]})
         wait_until(lambda: files(other)[0].suffix == ".tfrecord", "the last file is complete")
         assert len(records(prefix)) == len(records(other)) == 1
+
+
+@pytest.mark.parametrize("root", [[], ["--request_log_root={tmp}/logs"]])
+def test_a_reload_does_not_choose_where_the_server_writes(server_with, base, tmp_path, root):
+    (tmp_path / "logs").mkdir()
+    flags = [flag.format(tmp=tmp_path) for flag in root]
+    with server_with(config(base), *flags) as server, StockClient(server.grpc_address) as client:
+        for place in (tmp_path / "elsewhere/x", tmp_path / "logs/../elsewhere/x", str(tmp_path / "logs") + "2/x"):
+            with pytest.raises(grpc.RpcError) as error:
+                client.reload(config(base, logging_to(place)))
+            assert error.value.code() == grpc.StatusCode.PERMISSION_DENIED
+            assert "--request_log_root" in error.value.details()
+        assert sorted(p.name for p in tmp_path.iterdir() if p.is_dir()) == ["logs"]
+        assert half(client.predict("half", {"x": [1.0]})) == 2.5
 
 
 def test_a_reload_that_cannot_log_fails_after_its_models_serve(server_with, base, models_dir, prefix):

@@ -1,5 +1,6 @@
 #include "frontend/grpc/model_service.h"
 
+#include <filesystem>
 #include <utility>
 
 #include "base/strings.h"
@@ -10,6 +11,23 @@ namespace baton::frontend::grpc {
 namespace {
 
 constexpr size_t kMaxMetricNames = 1000;
+
+// Whoever reaches the port must not choose where the server writes files.
+absl::Status CheckLogPaths(const lifecycle::ModelConfigs& configs, const std::string& root) {
+  for (const lifecycle::ModelConfig& config : configs) {
+    if (!config.logging || config.logging->collector_type != "tfrecord") continue;
+    const std::filesystem::path path =
+        std::filesystem::path(config.logging->filename_prefix).lexically_normal();
+    const std::string inside = std::filesystem::path(root).lexically_normal().string() + "/";
+    if (!root.empty() && path.string().starts_with(inside)) continue;
+    return absl::PermissionDeniedError(
+        base::StrCat("model \"", config.name, "\": a reload may not log requests to \"",
+                     config.logging->filename_prefix,
+                     "\"; use the server's configuration file, or start it with "
+                     "--request_log_root=<folder>"));
+  }
+  return absl::OkStatus();
+}
 
 }  // namespace
 
@@ -44,6 +62,9 @@ void ModelService::HandleReloadConfigRequest(UnaryCallPtr call) const {
   absl::StatusOr<lifecycle::ModelConfigs> configs =
       codec::grpc::ParseReloadRequest(call->message().view(), &metric_names);
   if (!configs.ok()) return call->FinishError(configs.status());
+  if (const absl::Status status = CheckLogPaths(*configs, log_root_); !status.ok()) {
+    return call->FinishError(status);
+  }
   if (metric_names.size() > kMaxMetricNames) {
     return call->FinishError(
         absl::InvalidArgumentError(base::StrCat("more than ", kMaxMetricNames, " metric_names")));

@@ -21,13 +21,15 @@ class ModelService {
   using MetricsPage = std::function<std::string()>;
 
   // `applier` null: reloading over the network is switched off and answers PERMISSION_DENIED.
+  // `log_root`: under which request logs that a reload asks for may be written; empty: nowhere.
   // Applying a configuration waits for the manager's thread, so it starts on `executor`.
   ModelService(const service::ModelService* models, lifecycle::ConfigApplier* applier,
-               base::Executor* executor, MetricsPage metrics_page)
+               base::Executor* executor, MetricsPage metrics_page, std::string log_root = "")
       : models_(models),
         applier_(applier),
         executor_(executor),
-        metrics_page_(std::move(metrics_page)) {}
+        metrics_page_(std::move(metrics_page)),
+        log_root_(std::move(log_root)) {}
 
   void Register(GrpcHandler& handler) const;
 
@@ -42,6 +44,7 @@ class ModelService {
   lifecycle::ConfigApplier* const applier_;
   base::Executor* const executor_;
   const MetricsPage metrics_page_;
+  const std::string log_root_;
 };
 
 }  // namespace baton::frontend::grpc
