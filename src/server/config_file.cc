@@ -15,6 +15,7 @@
 #include "base/status_macros.h"
 #include "base/strings.h"
 #include "codec/grpc/model_codec.h"
+#include "codec/grpc/text_proto.h"
 
 namespace baton::server {
 namespace {
@@ -70,6 +71,11 @@ absl::StatusOr<std::string> ReadTextFile(const std::string& path) {
   }
   text.resize(filled);
   return text;
+}
+
+absl::Status ReadTextProto(const std::string& path, google::protobuf::Message* message) {
+  BATON_ASSIGN_OR_RETURN(const std::string text, ReadTextFile(path));
+  return codec::grpc::ParseTextProto(path, text, message);
 }
 
 absl::StatusOr<std::optional<lifecycle::ModelConfigs>> ReadModelConfigFile(

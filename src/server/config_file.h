@@ -1,5 +1,7 @@
 #pragma once
 
+#include <google/protobuf/message.h>
+
 #include <memory>
 #include <optional>
 #include <string>
@@ -16,6 +18,9 @@ namespace baton::server {
 // directory" and the like; kInvalidArgument "<path>; Invalid argument" for zero bytes (contract
 // §1.3).
 absl::StatusOr<std::string> ReadTextFile(const std::string& path);
+
+// A file with a text-format message. Errors: those of ReadTextFile and of ParseTextProto.
+absl::Status ReadTextProto(const std::string& path, google::protobuf::Message* message);
 
 // --model_config_file. Nothing: the file has no list of models, which is not the same as an empty
 // one (contract §5.7, step 2).

@@ -9,7 +9,6 @@
 #include "base/log.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
-#include "codec/grpc/text_proto.h"
 #include "server/config_file.h"
 #include "tensorflow_serving/config/platform_config.pb.h"
 #include "tensorflow_serving/config/thread_pool_factory_config.pb.h"
@@ -21,14 +20,6 @@ namespace {
 namespace tfs = tensorflow::serving;
 
 constexpr std::string_view kTensorflow = "tensorflow";
-
-template <typename Message>
-absl::StatusOr<Message> ReadTextProto(const std::string& path) {
-  BATON_ASSIGN_OR_RETURN(const std::string text, ReadTextFile(path));
-  Message message;
-  BATON_RETURN_IF_ERROR(codec::grpc::ParseTextProto(path, text, &message));
-  return message;
-}
 
 void WarnIneffective(std::string_view setting, std::string_view why) {
   base::LogWarning(base::StrCat(setting, " has no effect: ", why));
@@ -62,16 +53,14 @@ absl::StatusOr<tfs::SessionBundleConfig> BundleOfFlags(const Options& options) {
   tfs::SessionBundleConfig bundle;
   tensorflow::ConfigProto& session = *bundle.mutable_session_config();
   if (!options.tensorflow_session_config_file.empty()) {
-    BATON_ASSIGN_OR_RETURN(
-        session, ReadTextProto<tensorflow::ConfigProto>(options.tensorflow_session_config_file));
+    BATON_RETURN_IF_ERROR(ReadTextProto(options.tensorflow_session_config_file, &session));
   }
   if (options.enable_batching) {
     tfs::BatchingParameters& batching = *bundle.mutable_batching_parameters();
     if (options.batching_parameters_file.empty()) {
       batching.mutable_thread_pool_name()->set_value("model_server_batch_threads");
     } else {
-      BATON_ASSIGN_OR_RETURN(
-          batching, ReadTextProto<tfs::BatchingParameters>(options.batching_parameters_file));
+      BATON_RETURN_IF_ERROR(ReadTextProto(options.batching_parameters_file, &batching));
     }
     bundle.set_enable_per_model_batching_params(options.enable_per_model_batching_parameters);
   } else if (options.enable_per_model_batching_parameters) {
@@ -159,8 +148,8 @@ absl::StatusOr<tfs::SessionBundleConfig> ReadBundle(const Options& options,
     platforms->emplace(kTensorflow);
     return BundleOfFlags(options);
   }
-  BATON_ASSIGN_OR_RETURN(const tfs::PlatformConfigMap map,
-                         ReadTextProto<tfs::PlatformConfigMap>(options.platform_config_file));
+  tfs::PlatformConfigMap map;
+  BATON_RETURN_IF_ERROR(ReadTextProto(options.platform_config_file, &map));
   // In the order of names: a map has none.
   const std::map<std::string, tfs::PlatformConfig> configs(map.platform_configs().begin(),
                                                            map.platform_configs().end());
@@ -184,21 +173,26 @@ absl::StatusOr<tfs::SessionBundleConfig> ReadBundle(const Options& options,
 
 absl::Status CheckThreadPoolFactory(const std::string& path) {
   if (path.empty()) return absl::OkStatus();
-  BATON_ASSIGN_OR_RETURN(const tfs::ThreadPoolFactoryConfig config,
-                         ReadTextProto<tfs::ThreadPoolFactoryConfig>(path));
+  tfs::ThreadPoolFactoryConfig config;
+  BATON_RETURN_IF_ERROR(ReadTextProto(path, &config));
   const std::string& url = config.thread_pool_factory_config().type_url();
   if (url.empty()) return absl::OkStatus();
   return absl::NotFoundError(
       base::StrCat(path, ": no thread pool factory is built in, so there is none for ", url));
 }
 
-engine::EngineOptions EngineOptionsOf(const Options& options,
-                                      const tfs::SessionBundleConfig& bundle) {
-  const auto text = [](bool value) { return std::string(value ? "true" : "false"); };
+// "serve,gpu"; no tags mean serve.
+std::string TagsOf(const tfs::SessionBundleConfig& bundle) {
   std::string tags;
   for (const std::string& tag : bundle.saved_model_tags()) {
     base::StrAppend(&tags, tags.empty() ? "" : ",", tag);
   }
+  return tags.empty() ? "serve" : tags;
+}
+
+engine::EngineOptions EngineOptionsOf(const Options& options, const std::string& tags,
+                                      const tfs::SessionBundleConfig& bundle) {
+  const auto text = [](bool value) { return std::string(value ? "true" : "false"); };
   return {
       {"saved_model_tags", tags},
       {"session_config", bundle.session_config().SerializeAsString()},
@@ -222,7 +216,8 @@ absl::StatusOr<LoadSettings> ReadLoadSettings(const Options& options) {
     WarnIneffective(base::StrCat("--mixed_precision=", bundle.mixed_precision()),
                     "only bfloat16 is known");
   }
-  settings.engine = EngineOptionsOf(options, bundle);
+  settings.saved_model_tags = TagsOf(bundle);
+  settings.engine = EngineOptionsOf(options, settings.saved_model_tags, bundle);
   if (bundle.has_batching_parameters()) {
     settings.batching = BatchingOf(bundle.batching_parameters());
     // Wrong allowed sizes fail every load, as in TensorFlow Serving; the rest, of which it dies,
@@ -237,11 +232,6 @@ absl::StatusOr<LoadSettings> ReadLoadSettings(const Options& options) {
   const tfs::ModelWarmupOptions& warmup = bundle.model_warmup_options();
   settings.warmup_iterations = std::max(1, warmup.num_request_iterations().value());
   settings.warmup_threads = std::max(1, warmup.num_model_warmup_threads().value());
-  settings.saved_model_tags.clear();
-  for (const std::string& tag : bundle.saved_model_tags()) {
-    base::StrAppend(&settings.saved_model_tags, settings.saved_model_tags.empty() ? "" : ",", tag);
-  }
-  if (settings.saved_model_tags.empty()) settings.saved_model_tags = "serve";
   settings.prefer_tflite_model = bundle.prefer_tflite_model();
   settings.tflite_interpreters_per_pool = bundle.num_tflite_interpreters_per_pool();
   settings.threads_per_run =
@@ -252,11 +242,10 @@ absl::StatusOr<LoadSettings> ReadLoadSettings(const Options& options) {
 absl::StatusOr<std::optional<scheduling::BatchingOptions>> ReadModelBatching(
     const std::string& version_dir, const scheduling::BatchingOptions& global) {
   const std::string path = base::StrCat(version_dir, "/batching_params.pbtxt");
-  absl::StatusOr<std::string> text = ReadTextFile(path);
-  if (absl::IsNotFound(text.status())) return std::nullopt;
-  if (!text.ok()) return text.status();
   tfs::BatchingParameters proto;
-  BATON_RETURN_IF_ERROR(codec::grpc::ParseTextProto(path, *text, &proto));
+  const absl::Status read = ReadTextProto(path, &proto);
+  if (absl::IsNotFound(read)) return std::nullopt;
+  BATON_RETURN_IF_ERROR(read);
   scheduling::BatchingOptions options = BatchingOf(proto);
   options.num_batch_threads = global.num_batch_threads;
   options.thread_pool_name = global.thread_pool_name;

@@ -2,7 +2,6 @@
 
 #include "base/log.h"
 #include "base/strings.h"
-#include "codec/grpc/text_proto.h"
 #include "server/config_file.h"
 #include "tensorflow_serving/config/monitoring_config.pb.h"
 
@@ -15,11 +14,8 @@ std::string MonitoringPath(const Options& options) {
     base::LogWarning("--monitoring_config_file has no effect without --rest_api_port");
     return "";
   }
-  absl::StatusOr<std::string> text = ReadTextFile(file);
   tensorflow::serving::MonitoringConfig config;
-  const absl::Status status =
-      text.ok() ? codec::grpc::ParseTextProto(file, *text, &config) : text.status();
-  if (!status.ok()) {
+  if (const absl::Status status = ReadTextProto(file, &config); !status.ok()) {
     base::LogError(base::StrCat("--monitoring_config_file: ", status.ToString(),
                                 "; serving without the monitoring page"));
     return "";

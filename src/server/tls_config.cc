@@ -12,7 +12,6 @@
 #include "base/mutex.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
-#include "codec/grpc/text_proto.h"
 #include "server/config_file.h"
 #include "tensorflow_serving/config/ssl_config.pb.h"
 
@@ -32,9 +31,8 @@ Fingerprint FingerprintOf(const std::string& path) {
 }
 
 absl::StatusOr<net::TlsSettings> ReadSettings(const std::string& path) {
-  BATON_ASSIGN_OR_RETURN(const std::string text, ReadTextFile(path));
   tensorflow::serving::SSLConfig config;
-  BATON_RETURN_IF_ERROR(codec::grpc::ParseTextProto(path, text, &config));
+  BATON_RETURN_IF_ERROR(ReadTextProto(path, &config));
   return net::TlsSettings{.server_key = config.server_key(),
                           .server_cert = config.server_cert(),
                           .custom_ca = config.custom_ca(),
