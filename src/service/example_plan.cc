@@ -7,6 +7,7 @@
 #include "base/status_macros.h"
 #include "base/strings.h"
 #include "service/example_results.h"
+#include "service/graph_tensor.h"
 
 namespace baton::service {
 namespace {
@@ -77,16 +78,9 @@ absl::Status CheckRegress(const Signature& signature, const ExamplePlan::Options
   return absl::OkStatus();
 }
 
-// "x" is the graph's "x:0".
-std::string_view WithoutFirstOutput(std::string_view name) {
-  if (name.ends_with(":0")) name.remove_suffix(2);
-  return name;
-}
-
-// Two signatures of a model often share a tensor. One without a name is known to nobody else.
+// Two signatures of a model often share a tensor.
 bool IsSameTensor(const engine::Port& a, const engine::Port& b) {
-  return !a.tensor_name.empty() &&
-         WithoutFirstOutput(a.tensor_name) == WithoutFirstOutput(b.tensor_name);
+  return IsSameGraphTensor(a.tensor_name, b.tensor_name);
 }
 
 }  // namespace

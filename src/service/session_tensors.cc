@@ -1,23 +1,19 @@
 #include "service/session_tensors.h"
 
-#include <string>
-
 #include "base/strings.h"
+#include "service/graph_tensor.h"
 
 namespace baton::service {
 namespace {
 
 using Ports = std::vector<engine::Port> engine::Signature::*;
 
-std::string FullName(std::string_view name) {
-  return base::StrCat(name, name.find(':') == std::string_view::npos ? ":0" : "");
-}
-
-bool Add(const engine::Signature& signature, Ports ports, bool is_alias, const std::string& name,
+bool Add(const engine::Signature& signature, Ports ports, bool is_alias, std::string_view name,
          SessionTensors* found) {
   const std::vector<engine::Port>& all = signature.*ports;
   for (uint32_t i = 0; i < all.size(); ++i) {
-    if ((is_alias ? all[i].name : FullName(all[i].tensor_name)) != name) continue;
+    const bool is_it = is_alias ? all[i].name == name : IsSameGraphTensor(all[i].tensor_name, name);
+    if (!is_it) continue;
     found->ports.push_back(i);
     found->signatures.push_back(&signature);
     return true;
@@ -31,13 +27,12 @@ absl::StatusOr<SessionTensors> Find(const engine::SignatureTable& signatures,
                                     std::string_view side) {
   SessionTensors found;
   for (const std::string_view given : names) {
-    const std::string name = aliases_of != nullptr ? std::string(given) : FullName(given);
     bool is_known = false;
     if (aliases_of != nullptr) {
-      is_known = Add(*aliases_of, ports, true, name, &found);
+      is_known = Add(*aliases_of, ports, true, given, &found);
     } else {
       for (const engine::Signature& signature : signatures.all()) {
-        is_known = Add(signature, ports, false, name, &found);
+        is_known = Add(signature, ports, false, given, &found);
         if (is_known) break;
       }
     }
